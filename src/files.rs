@@ -159,9 +159,9 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn read_regular(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open_regular(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }
 
 /// Opens a regular file. What was found as one may be another thing by now, which must not block either.
@@ -216,6 +216,15 @@ mod tests {
             .iter()
             .map(|(path, _)| path.strip_prefix(root).unwrap().display().to_string())
             .collect()
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        fs::write(&file, b"\xff\xfea").unwrap();
+        let error = read_regular(&file).unwrap_err();
+        assert_eq!(error.to_string(), "it is no text in UTF-8");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The errors of text that is not YAML, in words for its author.
 
 /// What the parser says, and what that means. The parser's texts begin with these.
-const MEANINGS: [(&str, &str); 11] = [
+const MEANINGS: [(&str, &str); 13] = [
     (
         "mapping values are not allowed in this context",
         "a `: ` where no field can begin; a text with `: ` in it needs quotes",
@@ -25,7 +25,15 @@ const MEANINGS: [(&str, &str); 11] = [
     ("unexpected EOF", "the text ends too early"),
     (
         "alias references unknown anchor",
-        "`*name` refers to an anchor `&name` that is not defined before it",
+        "`*name` refers to an anchor `&name` that is not defined before it; a text that begins with `*` needs quotes",
+    ),
+    (
+        "simple key expected ':'",
+        "a field has a `:` after its name",
+    ),
+    (
+        "tabs disallowed within this context",
+        "lines are indented with spaces, not with tabs",
     ),
     (
         "recursive references",
@@ -80,6 +88,18 @@ mod tests {
             ),
             ("a: \"x", "1: not valid YAML: unclosed quote"),
             ("a: *x", "1: not valid YAML: `*name` refers to an anchor"),
+            (
+                "hosts: [*.example.com]",
+                "1: not valid YAML: `*name` refers to an anchor `&name` that is not defined before it; a text that begins with `*` needs quotes",
+            ),
+            (
+                "a: 1\nb 2\nc: 3",
+                "2: not valid YAML: a field has a `:` after its name",
+            ),
+            (
+                "a:\n\tb: 1",
+                "2: not valid YAML: lines are indented with spaces",
+            ),
             (
                 "- a\nb: 1",
                 "2: not valid YAML: this line does not fit the list above",
