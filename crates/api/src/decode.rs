@@ -24,15 +24,21 @@ pub struct DecodeFault {
     pub is_unknown: bool,
 }
 
-/// Decodes an object. Unknown fields are faults, but the other fields are still read. A field of `null` counts as
-/// left out, as for an API server.
-pub(crate) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<DecodeFault>) {
+/// Decodes an object, like [`decode`]. Apart from `status`, which is written by controllers, the caller knows its type.
+pub(crate) fn decode_object<T: DeserializeOwned>(
+    mut value: Value,
+) -> (Option<T>, Vec<DecodeFault>) {
     if let Value::Object(fields) = &mut value {
-        // Apart from `status`, the caller knows these already. The status is written by controllers, not by the user.
         for field in ["apiVersion", "kind", "status"] {
             fields.remove(field);
         }
     }
+    decode(value)
+}
+
+/// Decodes a value. Unknown fields are faults, but the other fields are still read. A field of `null` counts as left out,
+/// as for an API server.
+pub(crate) fn decode<T: DeserializeOwned>(value: Value) -> (Option<T>, Vec<DecodeFault>) {
     let faults = RefCell::default();
     let outcome = T::deserialize(ValueDecoder::root(value, &faults));
     let mut faults = faults.into_inner();

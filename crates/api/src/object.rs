@@ -10,7 +10,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use kube::core::ObjectMeta;
 use serde_json::Value;
 
-use crate::decode::{DecodeFault, decode};
+use crate::decode::{DecodeFault, decode, decode_object};
 use crate::egret::{EgressPolicy, ResolverPolicy};
 use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant,
@@ -26,7 +26,7 @@ use crate::target::{TargetRef, TargetSelector};
 /// An object, or a part of one.
 pub trait ApiType: Sized {
     /// Reads the type. Unknown fields are faults, but the other fields are still read. A field of `null` counts as left
-    /// out, as for an API server; `apiVersion`, `kind` and `status` are not read.
+    /// out, as for an API server; `apiVersion`, `kind` and `status` of an object are not read.
     fn decode(value: Value) -> (Option<Self>, Vec<DecodeFault>);
 
     /// Writes the type; `None` if it holds what JSON cannot.
@@ -34,12 +34,12 @@ pub trait ApiType: Sized {
 }
 
 macro_rules! api_types {
-    ($($name:ident),* $(,)?) => {$(
+    ($decode:ident: $($name:ident),* $(,)?) => {$(
         impl ApiType for $name {
             // Inlined, the generic code would be compiled where it is called.
             #[inline(never)]
             fn decode(value: Value) -> (Option<Self>, Vec<DecodeFault>) {
-                decode(value)
+                $decode(value)
             }
 
             #[inline(never)]
@@ -51,9 +51,8 @@ macro_rules! api_types {
 }
 
 api_types! {
-    Backend,
+    decode_object: Backend,
     BackendConfigPolicy,
-    BackendConfigPolicySpec,
     BackendTlsPolicy,
     ConfigMap,
     DirectResponse,
@@ -62,28 +61,32 @@ api_types! {
     Gateway,
     GatewayClass,
     GatewayExtension,
-    GatewayExtensionSpec,
     GatewayParameters,
-    GatewayParametersSpec,
     GrpcRoute,
-    HorizontalPodAutoscalerSpec,
     HttpListenerPolicy,
-    HttpListenerPolicySpec,
     HttpRoute,
     ListenerPolicy,
-    ListenerPolicySpec,
     ListenerSet,
     Namespace,
-    ObjectMeta,
-    PodDisruptionBudgetSpec,
     ReferenceGrant,
     ResolverPolicy,
     Secret,
     Service,
-    TargetRef,
-    TargetSelector,
     TlsRoute,
     TrafficPolicy,
-    TrafficPolicySpec,
     XBackendTrafficPolicy,
+}
+
+api_types! {
+    decode: BackendConfigPolicySpec,
+    GatewayExtensionSpec,
+    GatewayParametersSpec,
+    HorizontalPodAutoscalerSpec,
+    HttpListenerPolicySpec,
+    ListenerPolicySpec,
+    ObjectMeta,
+    PodDisruptionBudgetSpec,
+    TargetRef,
+    TargetSelector,
+    TrafficPolicySpec,
 }
