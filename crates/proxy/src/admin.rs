@@ -46,6 +46,7 @@ mod readiness;
 #[cfg(test)]
 mod reference;
 mod refusals;
+mod values;
 
 pub use access::AdminToken;
 

@@ -117,7 +117,7 @@ struct RequestFacts {
     /// The service that saw the request, and may see the response.
     processor: Option<Rc<Processor>>,
     /// Its place in a trace.
-    traced: Option<Box<TracedRequest>>,
+    traced: Option<TracedRequest>,
     /// Whether it was a health check, which the listener answered itself.
     is_health_check: bool,
     /// The redirects that were followed.
@@ -312,9 +312,17 @@ impl Exchange {
         self.facts.borrow_mut().is_health_check = true;
     }
 
+    /// The `traceparent` of a request with these fields, which the listener may have edited.
+    pub(crate) fn traceparent(&self, headers: &HeaderMap, is_edited: bool) -> Option<HeaderValue> {
+        match &self.facts.borrow().head {
+            Some(head) if !is_edited => head.traceparent.clone(),
+            _ => headers.get(TRACEPARENT).cloned(),
+        }
+    }
+
     /// The request has this place in a trace.
     pub(crate) fn traced(&self, traced: TracedRequest) {
-        self.facts.borrow_mut().traced = Some(Box::new(traced));
+        self.facts.borrow_mut().traced = Some(traced);
     }
 
     /// A rule has its own word about the trace: whether it is drawn, and what spans say.
@@ -662,7 +670,7 @@ impl Drop for Exchange {
         count_audited(&self.telemetry, listener.as_deref(), audited_by.as_ref());
         let verdict = verdict.settle(audited_by);
         let facts = self.facts.borrow();
-        let traced = facts.traced.as_deref();
+        let traced = facts.traced.as_ref();
         let traced = traced.filter(|it| it.trace.is_sampled);
         let log = facts.log();
         let is_logged = facts.head.is_some() && !log.is_off();

@@ -30,7 +30,8 @@ pub enum FormatPiece {
     Literal(String),
     /// The value of an operator, as text.
     Text(Command),
-    /// The value of an operator, as a JSON value of this kind.
+    /// The value of an operator, as a JSON value of this kind. The quotes of a string are in the literals around it, which are
+    /// written anyway.
     Json(Command, ValueKind),
     /// Texts and the values of operators, together a JSON string.
     JsonText(Vec<TextPiece>),
@@ -230,7 +231,7 @@ impl JsonWriter {
             (1, Some(TextPiece::Literal(text))) => return self.literal.push_str(&quoted(&text)),
             (1, Some(TextPiece::Command(command))) => {
                 let kind = command.kind();
-                FormatPiece::Json(command, kind)
+                return self.value_of(command, kind);
             }
             (_, Some(last)) => {
                 pieces.push(last);
@@ -239,6 +240,14 @@ impl JsonWriter {
         };
         self.end_literal();
         self.pieces.push(piece);
+    }
+
+    fn value_of(&mut self, command: Command, kind: ValueKind) {
+        let quote = if kind == ValueKind::Number { "" } else { "\"" };
+        self.literal.push_str(quote);
+        self.end_literal();
+        self.pieces.push(FormatPiece::Json(command, kind));
+        self.literal.push_str(quote);
     }
 
     fn end_literal(&mut self) {

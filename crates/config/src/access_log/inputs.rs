@@ -1,6 +1,7 @@
 //! What the lines of a log need of messages.
 
 use http::HeaderName;
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 
 use super::collector::ServiceLog;
 use super::command::{AddressSource, Command, Operator};
@@ -20,6 +21,8 @@ pub struct LogInputs {
     pub response_trailers: Vec<HeaderName>,
     /// Header fields of requests of which every line is needed.
     pub request_lines: Vec<HeaderName>,
+    /// Whether one of the header fields of requests is neither the host nor `User-Agent`, which every record tells by itself.
+    pub undescribed: bool,
     /// Whether the whole head of the request is needed.
     pub head: bool,
     /// Whether the path and the query are needed, as they came and as they were sent.
@@ -72,27 +75,31 @@ impl LogInputs {
     }
 
     pub(super) fn add_service(&mut self, log: &ServiceLog) {
+        for name in &log.request_headers {
+            self.add_request_header(name);
+        }
         for (wanted, names) in [
-            (&mut self.request_headers, &log.request_headers),
             (&mut self.response_headers, &log.response_headers),
             (&mut self.response_trailers, &log.response_trailers),
         ] {
             names.iter().for_each(|name| add(wanted, name));
         }
         for told in ServiceLog::REQUEST_FIELDS {
-            add(&mut self.request_headers, &HeaderName::from_static(told));
+            self.add_request_header(&HeaderName::from_static(told));
         }
         self.sizes = true;
         self.local_address = true;
     }
 
-    /// Whether nothing is needed of the head of a request as it came, but for its host and its `User-Agent`, which every record
-    /// tells by itself.
+    /// Whether nothing is needed of the head of a request as it came, but for what every record tells by itself.
     #[must_use]
-    pub fn are_described(&self) -> bool {
-        const DESCRIBED: [HeaderName; 2] = [http::header::HOST, http::header::USER_AGENT];
-        let mut names = self.request_headers.iter();
-        !self.head && self.request_lines.is_empty() && names.all(|name| DESCRIBED.contains(name))
+    pub const fn are_described(&self) -> bool {
+        !self.undescribed && !self.head && self.request_lines.is_empty()
+    }
+
+    fn add_request_header(&mut self, name: &HeaderName) {
+        self.undescribed |= ![HOST, USER_AGENT].contains(name);
+        add(&mut self.request_headers, name);
     }
 
     fn add(&mut self, command: &Command) {
@@ -117,10 +124,7 @@ impl LogInputs {
                     self.local_address = true;
                 }
                 LogField::StreamId => {
-                    add(
-                        &mut self.request_headers,
-                        &HeaderName::from_static("x-request-id"),
-                    );
+                    self.add_request_header(&HeaderName::from_static("x-request-id"));
                 }
                 _ => {}
             },
@@ -131,9 +135,9 @@ impl LogInputs {
     fn add_request(&mut self, choice: &HeaderChoice<RequestField>) {
         for field in choice.fields() {
             match field {
-                RequestField::Named(name) => add(&mut self.request_headers, name),
+                RequestField::Named(name) => self.add_request_header(name),
                 RequestField::Path | RequestField::OriginalPath => self.target = true,
-                RequestField::Authority => add(&mut self.request_headers, &http::header::HOST),
+                RequestField::Authority => self.add_request_header(&HOST),
                 RequestField::Method | RequestField::Scheme => {}
             }
         }
@@ -150,7 +154,7 @@ impl LogInputs {
     /// The fields that tell the status of a gRPC call.
     fn add_grpc(&mut self) {
         let status = HeaderName::from_static("grpc-status");
-        add(&mut self.request_headers, &http::header::CONTENT_TYPE);
+        self.add_request_header(&CONTENT_TYPE);
         add(&mut self.response_headers, &status);
         add(&mut self.response_trailers, &status);
     }

@@ -201,7 +201,7 @@ fn a_json_format_is_one_line_with_sorted_keys() {
         "percent": "100%%",
         "é\n": "<&>é",
     });
-    let expected = r#"{"B":[true,null,{},[],"","x\"\\\n",{value}],"a":1,"m":{"b":{text},"y":{value}},"n":[1.5,1e+05,1e+06,2147483648],"percent":"100%","z":{value},"é\n":"<&>é"}"#;
+    let expected = r#"{"B":[true,null,{},[],"","x\"\\\n",{value}],"a":1,"m":{"b":{text},"y":{value}},"n":[1.5,1e+05,1e+06,2147483648],"percent":"100%","z":"{value}","é\n":"<&>é"}"#;
     assert_eq!(skeleton(format), format!("{expected}\n"));
 }
 

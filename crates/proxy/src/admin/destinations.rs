@@ -2,18 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use egret_config::name::Host;
 use serde::{Serialize, Serializer};
 
 use super::dns::{self, CachedNameJson};
 use super::list_query::{ListQuery, SortKey};
+use super::values::{LatencyJson, TimeJson};
 use super::{AdminResponse, json};
-use crate::clock;
 use crate::context::SharedContext;
 use crate::dial::failure::ConnectFailure;
-use crate::meter::HistogramSnapshot;
 use crate::metrics::{AllDestinations, OTHER, WeighedCounts, WorkerMetrics, all_destinations};
 use crate::telemetry::{Destination, DestinationCounts, MINUTES};
 use crate::upstream::AddressState;
@@ -62,17 +60,6 @@ struct AddressJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     health_check: Option<&'static str>,
 }
-
-/// A distribution of durations, in milliseconds.
-#[derive(Serialize)]
-pub(super) struct LatencyJson {
-    mean: f64,
-    p50: f64,
-    p99: f64,
-}
-
-/// A time of day, in milliseconds of Unix time.
-pub(super) struct TimeJson(pub(super) u64);
 
 /// Lists the destinations.
 pub(super) fn list(shared: &SharedContext, query: Option<&str>) -> AdminResponse {
@@ -206,41 +193,6 @@ impl From<AddressState> for AddressJson {
                 false => "passing",
             }),
         }
-    }
-}
-
-impl From<&HistogramSnapshot> for LatencyJson {
-    fn from(durations: &HistogramSnapshot) -> Self {
-        let millis = |seconds: f64| (seconds * 1e6).round() / 1e3;
-        Self {
-            mean: millis(durations.mean()),
-            p50: millis(durations.quantile(0.5)),
-            p99: millis(durations.quantile(0.99)),
-        }
-    }
-}
-
-impl TimeJson {
-    /// The current time.
-    pub(super) fn now() -> Self {
-        clock::wall().into()
-    }
-
-    /// So long ago.
-    pub(super) fn before(age: Duration) -> Self {
-        clock::wall()
-            .checked_sub(age)
-            .unwrap_or(SystemTime::UNIX_EPOCH)
-            .into()
-    }
-}
-
-/// Writes RFC 3339, UTC, with milliseconds.
-impl Serialize for TimeJson {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let millis = i64::try_from(self.0).unwrap_or(i64::MAX);
-        let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-        to.collect_str(&format_args!("{at:.3}"))
     }
 }
 

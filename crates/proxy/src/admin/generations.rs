@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use super::destinations::TimeJson;
+use super::values::TimeJson;
 use super::{AdminResponse, json};
 use crate::status::{ChangedObject, GenerationEntry, ObjectHistory};
 

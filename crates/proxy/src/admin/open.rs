@@ -8,8 +8,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use super::ask::ask_all;
-use super::destinations::TimeJson;
 use super::list_query::{ListQuery, QueryError};
+use super::values::TimeJson;
 use super::{AdminResponse, json};
 use crate::client::{ConnectionProtocol, OpenConnection, OpenQuery};
 use crate::meter::LabelValue as _;

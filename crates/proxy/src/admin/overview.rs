@@ -1,12 +1,11 @@
 //! `GET /overview`: the state of the whole, and the last hour.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::destinations::{LatencyJson, TimeJson};
 use super::dns::servers;
+use super::values::{LatencyJson, TimeJson};
 use super::{AdminParts, AdminResponse, AdminState, json};
 use crate::context::SharedContext;
 use crate::dns::{DnsStats, FailureKind};
@@ -254,15 +253,6 @@ impl From<&PhaseDurations> for PhasesJson {
             first_byte: told(&phases.first_byte),
             total: told(&phases.total),
         }
-    }
-}
-
-impl From<SystemTime> for TimeJson {
-    fn from(at: SystemTime) -> Self {
-        let since = at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -3,8 +3,8 @@
 use egret_config::resources::Resources;
 use serde::Serialize;
 
-use super::destinations::TimeJson;
 use super::list_query::ListQuery;
+use super::values::TimeJson;
 use super::{AdminResponse, json};
 use crate::telemetry::{RefusalEntry, RefusalKey, RefusalLog};
 

@@ -5,8 +5,6 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::few_fields;
-
 mod b3;
 mod propagation;
 
@@ -96,16 +94,16 @@ pub(crate) fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 impl Trace {
-    /// The place of a request with these fields. One that begins a trace is sampled if it is drawn, and another if whoever sent
+    /// The place of a request with these fields, of which `traceparent` is known. One that begins a trace is sampled if it is drawn, and another if whoever sent
     /// it sampled it too. A `traceparent` that is malformed belongs to somebody else: there is no place then. B3 is read only
     /// where it is wanted, and where there is no `traceparent`.
     pub(crate) fn of(
+        traceparent: Option<&HeaderValue>,
         headers: &HeaderMap,
         propagation: TracePropagation,
         is_drawn: bool,
         spawns_upstream_span: bool,
     ) -> Option<Self> {
-        let [traceparent] = few_fields::first(&[TRACEPARENT], headers);
         let parent = match traceparent.filter(|_| propagation.w3c) {
             Some(value) => Some(TraceParent::read(value)?),
             None if propagation.reads_b3() => b3::read(headers),
@@ -233,11 +231,18 @@ mod tests {
 
     fn trace(field: Option<&str>, is_drawn: bool) -> Option<Trace> {
         let field = field.map(|text| HeaderValue::try_from(text).unwrap());
-        let headers = field
+        let headers: HeaderMap = field
             .map(|field| (TRACEPARENT, field))
             .into_iter()
             .collect();
-        Trace::of(&headers, TracePropagation::default(), is_drawn, false)
+        let traceparent = headers.get(TRACEPARENT);
+        Trace::of(
+            traceparent,
+            &headers,
+            TracePropagation::default(),
+            is_drawn,
+            false,
+        )
     }
 
     #[test]

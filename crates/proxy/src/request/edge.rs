@@ -104,13 +104,18 @@ pub(super) fn begin(
 
 /// Finds the place of a request in its trace, if the listener traces requests.
 fn trace(listener: &Listener, parts: &Parts, propagation: TracePropagation, exchange: &Exchange) {
-    let http = listener.http.as_ref();
-    let Some(tracing) = http.and_then(|http| http.tracing.as_ref()) else {
+    let Some(http) = &listener.http else {
         return;
     };
+    let Some(tracing) = &http.tracing else {
+        return;
+    };
+    let traceparent = exchange.traceparent(&parts.headers, http.early_headers.is_some());
     let is_drawn = rand::random_range(0..WHOLE) < tracing.sampling;
     let spawns = tracing.spawns_upstream_span;
-    if let Some(trace) = Trace::of(&parts.headers, propagation, is_drawn, spawns) {
+    let traceparent = traceparent.as_ref();
+    let trace = Trace::of(traceparent, &parts.headers, propagation, is_drawn, spawns);
+    if let Some(trace) = trace {
         let traced = TracedRequest::new(trace, tracing, &parts.headers);
         exchange.traced(traced.told_by(propagation));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::admin::destinations::{LatencyJson, TimeJson};
+use crate::admin::values::{LatencyJson, TimeJson};
 use crate::dns::{DnsStats, FailureKind, ServerStats};
 use crate::meter::LabelValue as _;
 

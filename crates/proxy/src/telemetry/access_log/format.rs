@@ -32,11 +32,16 @@ pub(in super::super) struct LineFacts<'a> {
 
 /// Writes the line of an exchange.
 pub(in super::super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+    // Whether the quote that the next literal begins with is left out.
+    let mut is_bare = false;
     for piece in format.pieces() {
         match piece {
-            FormatPiece::Literal(text) => out.extend(text.as_bytes()),
+            FormatPiece::Literal(text) => {
+                let begin = usize::from(std::mem::take(&mut is_bare));
+                out.extend(&text.as_bytes()[begin..]);
+            }
             FormatPiece::Text(command) => write_text(command, facts, out),
-            FormatPiece::Json(command, kind) => write_json(command, *kind, facts, out),
+            FormatPiece::Json(command, kind) => is_bare = !write_json(command, *kind, facts, out),
             FormatPiece::JsonText(pieces) => {
                 out.push(b'"');
                 let begin = out.len();
@@ -78,22 +83,20 @@ fn write_text(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the value of an operator as a JSON value.
-fn write_json(command: &Command, kind: ValueKind, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+/// Writes the value of an operator as a JSON value: of a string the content, for which a quote was written. Returns whether the
+/// literal that follows is written from its beginning: not, if the value stands without quotes.
+fn write_json(command: &Command, kind: ValueKind, facts: LineFacts<'_>, out: &mut Vec<u8>) -> bool {
     let begin = out.len();
-    if kind != ValueKind::Number {
-        out.push(b'"');
-    }
     if write_value(command, facts, out) {
         if kind == ValueKind::Text {
-            push_escaped(out, begin + 1);
+            push_escaped(out, begin);
         }
-        if kind != ValueKind::Number {
-            out.push(b'"');
-        }
-        return;
+        return true;
     }
-    out.truncate(begin);
+    let is_quoted = kind != ValueKind::Number;
+    if is_quoted {
+        out.pop();
+    }
     let missing: &[u8] = match command.missing() {
         MissingValue::Null => b"null",
         MissingValue::Dash => b"\"-\"",
@@ -101,6 +104,7 @@ fn write_json(command: &Command, kind: ValueKind, facts: LineFacts<'_>, out: &mu
         MissingValue::Zero => b"0",
     };
     out.extend(missing);
+    !is_quoted
 }
 
 /// Writes the value of an operator as it is. Returns false, and writes nothing, if there is none.

@@ -19,6 +19,7 @@ fn tracing() -> Tracing {
 
 fn traced(tracing: Tracing, headers: &HeaderMap) -> TracedRequest {
     let trace = Trace::of(
+        None,
         &HeaderMap::new(),
         TracePropagation::default(),
         true,
