@@ -74,8 +74,6 @@ impl HeadersFile {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a helper of tests")]
-
     use super::*;
 
     #[tokio::test]

@@ -124,7 +124,7 @@ fn what_is_not_sent_on_is_told_as_it_came_or_as_the_listener_changed_it() {
         let gateway = Gateway::start(&config);
         let request =
             "GET / HTTP/1.1\r\nhost: a.example\r\nuser-agent: probe\r\nx-team: one\r\n\r\n";
-        assert_eq!(gateway.connect().request(request.to_owned()).status, 403);
+        assert_eq!(gateway.connect().request(request).status, 403);
         let record = gateway.wait_for_records(1).remove(0);
         assert_eq!(record, json!({"told": expected.join(" ")}));
     }

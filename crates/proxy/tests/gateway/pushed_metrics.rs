@@ -124,8 +124,8 @@ fn a_collector_is_told_the_credentials_that_a_file_has_now_and_nobody_else_is() 
         for count in 1.. {
             collector.wait_for_complete_requests(count);
             let requests = collector.requests();
-            let told = requests.iter().map(|it| it.header("authorization"));
-            if told.last().flatten() == Some(credentials) {
+            let mut told = requests.iter().map(|it| it.header("authorization"));
+            if told.next_back().flatten() == Some(credentials) {
                 return;
             }
         }

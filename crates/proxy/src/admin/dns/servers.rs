@@ -60,8 +60,6 @@ impl ServerJson {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a helper of tests")]
-
     use std::time::{Duration, SystemTime};
 
     use serde_json::{Value, json};
