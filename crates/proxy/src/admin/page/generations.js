@@ -77,11 +77,14 @@ function entry(generation, isOpen) {
 }
 
 /** @param {Generation} generation */
-function content({ added, changed, removed }) {
+function content({ added, changed, number, removed }) {
   return el(
     "div",
     {},
-    ...changed.map(({ object, before, after }) => el("section", {}, el("h3", {}, object), diff(object, before, after))),
+    ...changed.map(({ object, before, after }) => {
+      const label = `What generation ${number} changed in ${object}`;
+      return el("section", {}, el("h3", {}, object), diff(label, before, after));
+    }),
     names("Added", added),
     names("Removed", removed),
   );
@@ -101,11 +104,11 @@ function names(title, objects) {
 }
 
 /**
- * @param {string} object
+ * @param {string} label what a screen reader says: several generations may change one object
  * @param {string} before
  * @param {string} after
  */
-function diff(object, before, after) {
+function diff(label, before, after) {
   const pieces = hunks(diffLines(before, after), AROUND);
   if (pieces.length === 0) {
     return el("p", { class: "note" }, "Its content is not shown here.");
@@ -117,5 +120,5 @@ function diff(object, before, after) {
       return kind === "same" ? line : el(kind === "added" ? "ins" : "del", {}, line);
     }),
   ]);
-  return el("pre", { class: "diff", tabindex: 0, role: "region", "aria-label": `What changed in ${object}` }, ...lines);
+  return el("pre", { class: "diff", tabindex: 0, role: "region", "aria-label": label }, ...lines);
 }
