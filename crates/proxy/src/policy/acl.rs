@@ -14,9 +14,15 @@ use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 /// # Errors
 /// [`Refusal::Denied`] if its requests are denied.
 pub(super) fn check(policies: &TrafficSettings, client: IpAddr) -> Result<(), Refusal> {
-    let PolicySetting::Set(policy, acl) = &policies.acl else {
-        return Ok(());
-    };
+    match &policies.acl {
+        PolicySetting::Set(policy, acl) => judge(acl, policy, client),
+        PolicySetting::Unset | PolicySetting::Disabled(_) => Ok(()),
+    }
+}
+
+/// What only rules with the policy need, apart from what every rule does.
+#[inline(never)]
+fn judge(acl: &ClientAcl, policy: &ObjectRef, client: IpAddr) -> Result<(), Refusal> {
     acl.check(client)
         .map_err(|by| Refusal::Denied(Box::new(denial(acl, by, policy, client))))
 }

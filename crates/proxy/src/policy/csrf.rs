@@ -18,9 +18,15 @@ const BODY: &str = "Invalid origin";
 /// # Errors
 /// [`Refusal::Denied`] if the page may not send it.
 pub(super) fn check(policies: &TrafficSettings, request: &Parts) -> Result<(), Refusal> {
-    let PolicySetting::Set(policy, csrf) = &policies.csrf else {
-        return Ok(());
-    };
+    match &policies.csrf {
+        PolicySetting::Set(policy, csrf) => judge(csrf, policy, request),
+        PolicySetting::Unset | PolicySetting::Disabled(_) => Ok(()),
+    }
+}
+
+/// What only rules with the policy need, apart from what every rule does.
+#[inline(never)]
+fn judge(csrf: &CsrfPolicy, policy: &ObjectRef, request: &Parts) -> Result<(), Refusal> {
     if is_allowed(csrf, request, lot()) {
         return Ok(());
     }
