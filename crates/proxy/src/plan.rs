@@ -178,12 +178,7 @@ impl<'a> ForwardPlan<'a> {
                 tls,
                 version,
                 proxy: settings.tunnel.as_ref().map(|it| Arc::clone(&it.proxy)),
-                announced: settings.proxy_protocol.map(|version| {
-                    Box::new(AnnouncedClient {
-                        version,
-                        client: route.client,
-                    })
-                }),
+                announced: AnnouncedClient::of(settings, route.client),
             },
             settings,
             egress: &backend.egress,
@@ -198,13 +193,7 @@ impl<'a> ForwardPlan<'a> {
             path,
             host,
             says_own_host: route.rewrites_host && new_host.is_none(),
-            affinity: settings
-                .hash
-                .as_ref()
-                .map_or_else(Default::default, |policies| {
-                    let client = route.client.map(|client| client.source.ip());
-                    RequestAffinity::of(policies, &parts.headers, client, rand::random)
-                }),
+            affinity: affinity(settings, route, parts),
             session: None,
         };
         plan.turn_to(0);
@@ -417,6 +406,19 @@ fn whole_path(came: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
         }
         _ => Ok(PathAndQuery::from_static("/")),
     }
+}
+
+/// What the request says of the connections that are to take it.
+fn affinity(
+    settings: &BackendSettings,
+    route: &PlannedRoute<'_>,
+    parts: &Parts,
+) -> RequestAffinity {
+    let policies = settings.hash.as_ref();
+    policies.map_or_else(Default::default, |policies| {
+        let client = route.client.map(|client| client.source.ip());
+        RequestAffinity::of(policies, &parts.headers, client, rand::random)
+    })
 }
 
 #[cfg(test)]

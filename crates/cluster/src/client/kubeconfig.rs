@@ -29,7 +29,7 @@ pub enum KubeconfigFault {
 
 /// Reads a file. Its documents are merged; paths in it are relative to its folder.
 pub(super) fn read(path: &Path) -> Result<Kubeconfig, KubeconfigFault> {
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let documents = serde_saphyr::from_multiple::<Value>(&fs::read_to_string(path)?)
         .map_err(|error| KubeconfigFault::Yaml(Box::new(error)))?;
     let mut merged: Option<Kubeconfig> = None;

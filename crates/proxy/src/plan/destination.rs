@@ -7,7 +7,8 @@ use std::sync::Arc;
 use egret_config::name::{Host, Port};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::{
-    AlpnProtocol, HttpVersion, ProxyVersion, ResolverId, Scheme, UpstreamProxy, UpstreamTls,
+    AlpnProtocol, BackendSettings, HttpVersion, ProxyVersion, ResolverId, Scheme, UpstreamProxy,
+    UpstreamTls,
 };
 
 use crate::dial::tls::Expected;
@@ -45,6 +46,17 @@ pub(crate) struct AnnouncedClient {
     pub(crate) version: ProxyVersion,
     /// `None` if the gateway sends requests of its own.
     pub(crate) client: Option<ClientAddresses>,
+}
+
+impl AnnouncedClient {
+    /// What is told by these settings about this client; `None` if they tell nothing.
+    pub(super) fn of(
+        settings: &BackendSettings,
+        client: Option<ClientAddresses>,
+    ) -> Option<Box<Self>> {
+        let version = settings.proxy_protocol?;
+        Some(Box::new(Self { version, client }))
+    }
 }
 
 /// Only what clients choose: of one host and port there are as many keys as the configuration has ways to reach it.
