@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Imported, LeftOut};
-use access::AccessList;
+use access::{AccessLine, AccessList};
 use acl::Acl;
 use lines::DirectiveLine;
 
@@ -115,8 +115,9 @@ impl Reading {
                 "http_access" => {
                     let policy = &mut self.imported.policy;
                     let name = file.rule_name(line.at);
-                    self.list
-                        .add(&line.words, name, &self.acls, policy, &mut left);
+                    let words = &line.words;
+                    let line = AccessLine { words, name };
+                    self.list.add(line, &self.acls, policy, &mut left);
                 }
                 "include" => self.include(&line, file, &mut left),
                 name => {

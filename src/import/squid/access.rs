@@ -18,12 +18,17 @@ pub(super) struct AccessList {
     only: Option<Vec<EgressClientSpec>>,
 }
 
+/// An `http_access` line: the words after that, and the name of the rule that it becomes.
+pub(super) struct AccessLine<'a> {
+    pub(super) words: &'a [String],
+    pub(super) name: String,
+}
+
 impl AccessList {
-    /// Adds what the words after `http_access` say. `left` is told of what cannot be said.
+    /// Adds what a line says. `left` is told of what cannot be said.
     pub(super) fn add(
         &mut self,
-        words: &[String],
-        name: String,
+        AccessLine { words, name }: AccessLine<'_>,
         acls: &Acls,
         policy: &mut EgressPolicySpec,
         left: &mut Vec<String>,

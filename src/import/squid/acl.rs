@@ -233,7 +233,7 @@ fn meaning(
             }
             Condition::Ports(all)
         }
-        "proto" if values.iter().all(is_unknown_protocol) => Condition::Never,
+        "proto" if values.iter().all(|name| is_unknown_protocol(name)) => Condition::Never,
         "method" => methods(values),
         "proxy_auth" => users(values),
         "dstdom_regex" => return by_pattern("egress.host", "", values, any_case),
@@ -268,7 +268,7 @@ fn is_no_source(network: &str) -> bool {
     matches!((none, network), (Ok(none), Ok(network)) if none.contains(&network))
 }
 
-fn is_unknown_protocol(name: &String) -> bool {
+fn is_unknown_protocol(name: &str) -> bool {
     UNKNOWN_PROTOCOLS.contains(&&*name.to_lowercase())
 }
 

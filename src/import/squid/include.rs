@@ -12,11 +12,11 @@ const MAX_NAME: usize = 40;
 pub(super) fn files(pattern: &str, config: &Path) -> Option<Vec<PathBuf>> {
     let pattern = Path::new(pattern);
     let name = pattern.file_name()?;
-    let beside = config.parent().unwrap_or(Path::new(""));
-    let folder = pattern.parent().unwrap_or(Path::new(""));
+    let beside = config.parent().unwrap_or_else(|| Path::new(""));
+    let folder = pattern.parent().unwrap_or_else(|| Path::new(""));
     let same_name = folder
         .file_name()
-        .map_or(beside.to_owned(), |it| beside.join(it));
+        .map_or_else(|| beside.to_owned(), |it| beside.join(it));
     let folders = [folder, &same_name, beside];
     if !has_wildcard(name) {
         let mut files = folders.iter().map(|folder| folder.join(name));
