@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, and the linker to keep one of functions that are the same.
+//! Tells the program which commit it is built from.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,29 +13,6 @@ fn main() {
         .or_else(checked_out);
     let commit = commit.unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=EGRET_BUILT_FROM={}", commit.trim());
-    if env::var("PROFILE").as_deref() == Ok("release") && links_with_own_lld().unwrap_or(false) {
-        println!("cargo:rustc-link-arg-bins=-Wl,--icf=safe");
-    }
-}
-
-/// Whether the linker is the one that comes with Rust, which is its default for this target alone. Others may not know the
-/// argument, so that nobody who has chosen one, or whose Rust has none, gets it.
-fn links_with_own_lld() -> Option<bool> {
-    let target = env::var("TARGET").ok()?;
-    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    if target != "x86_64-unknown-linux-gnu" || flags.contains("link") {
-        return Some(false);
-    }
-    if env::var_os("RUSTC_LINKER").is_some() {
-        return Some(false);
-    }
-    let asked = Command::new(env::var_os("RUSTC")?)
-        .args(["--print", "sysroot"])
-        .output()
-        .ok()?;
-    let sysroot = String::from_utf8(asked.stdout).ok()?;
-    let beside = format!("lib/rustlib/{target}/bin/gcc-ld/ld.lld");
-    Some(Path::new(sysroot.trim()).join(beside).exists())
 }
 
 /// The commit that a package was made of, which cargo notes in it.
