@@ -56,7 +56,11 @@ function wholeHour(minutes) {
       bytes_sent: requests * 400,
       bytes_received: requests * 2300,
       phases,
-      dns: { queries: Math.round(requests / 90), failures: isTrouble ? 40 : Math.round(2 * noise(slot + 3)) },
+      dns: {
+        queries: Math.round(requests / 90),
+        not_found: Math.round(6 * noise(slot + 5)),
+        failures: isTrouble ? 40 : Math.round(2 * noise(slot + 3)),
+      },
     };
   });
   return [...made, ...minutes];
