@@ -8,7 +8,11 @@
 //! use egret_api::object::ApiType;
 //! use serde_json::json;
 //!
-//! let spec = json!({"defaultAction": "Deny", "rules": [{"action": "Allow", "hosts": ["api.example.com"], "prots": [443]}]});
+//! let spec = json!({
+//!     "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "egress"}],
+//!     "defaultAction": "Deny",
+//!     "rules": [{"action": "Allow", "hosts": ["api.example.com"], "prots": [443]}],
+//! });
 //! let (policy, faults) = EgressPolicy::decode(json!({"metadata": {"name": "partners"}, "spec": spec}));
 //!
 //! assert_eq!(policy.unwrap().spec.default_action, Some(EgressAction::Deny));
