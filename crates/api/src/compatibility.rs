@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::crd::noted_spec;
+use crate::crd::noted_specs;
 use crate::kind::{KGATEWAY_GROUP, Kind};
 
 /// What comes before the tables: the differences that are no field's.
@@ -31,12 +31,13 @@ pub enum FieldState<'a> {
 #[must_use]
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
+    let noted = noted_specs();
     for kind in Kind::all().filter(|kind| kind.group() == KGATEWAY_GROUP) {
-        let Some(schema) = noted_spec(kind) else {
+        let Some(schema) = noted.get(&kind) else {
             continue;
         };
         let mut table = FieldTable::default();
-        table.fields(&schema, "");
+        table.fields(schema, "");
         // Writing to a String does not fail.
         let _ = write!(
             page,
@@ -104,7 +105,7 @@ impl<'a> FieldTable<'a> {
 }
 
 impl<'a> FieldState<'a> {
-    /// What the schema of a field says of it, as [`noted_spec`] gives it.
+    /// What the schema of a field says of it, as [`noted_specs`] gives it.
     #[must_use]
     pub fn of(schema: &'a Value) -> Self {
         let note = |name: &str| schema.get(name).and_then(Value::as_str);

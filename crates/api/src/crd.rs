@@ -7,6 +7,8 @@
 //! What an API server stores under these definitions, Egret can read. A field that Egret recognises but does not support
 //! is stored as it was written, so that a status can name it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::gateway::{
@@ -52,7 +54,7 @@ pub fn definitions(owner: CrdOwner) -> Vec<Value> {
 /// of a field: `x-egret-unsupported`, `x-egret-no-effect` with the reason, and `x-egret-differs` with what is not as in
 /// kgateway.
 #[must_use]
-pub fn noted_specs() -> Vec<(Kind, Value)> {
+pub fn noted_specs() -> BTreeMap<Kind, Value> {
     let definitions = kept::definitions().into_iter();
     let noted = definitions.filter_map(|mut definition| {
         let spec = &mut definition["spec"];
@@ -61,15 +63,6 @@ pub fn noted_specs() -> Vec<(Kind, Value)> {
         Some((kind, schema["properties"]["spec"].take()))
     });
     noted.collect()
-}
-
-/// That of one kind; `None` if the kind has no definition.
-#[must_use]
-pub fn noted_spec(kind: Kind) -> Option<Value> {
-    let mut noted = noted_specs().into_iter();
-    noted
-        .find(|(known, _)| *known == kind)
-        .map(|(_, schema)| schema)
 }
 
 /// The schema of `spec` of a kind of the Gateway API that Egret reads, without what becomes of its fields. The definitions

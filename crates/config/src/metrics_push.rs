@@ -94,9 +94,7 @@ impl MetricsCollector {
             backend: Arc::new(backend(argument, (named.host, port), is_grpc, is_tls)),
         })
     }
-}
 
-impl MetricsCollector {
     /// The collector, which is told these header fields with each push.
     #[must_use]
     pub fn with_headers(&self, headers: &PushHeaders) -> Self {

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use crate::task::WokenTask;
 
 /// A future that is polled when it was woken itself, and not whenever its task is: a timer or a signal beside a connection
 /// that is busy.
@@ -19,7 +21,7 @@ pub(crate) struct SideFuture<'a, F> {
 
 struct SideWaker {
     is_woken: AtomicBool,
-    task: Mutex<Waker>,
+    task: WokenTask,
 }
 
 impl<'a, F: Future> SideFuture<'a, F> {
@@ -27,7 +29,7 @@ impl<'a, F: Future> SideFuture<'a, F> {
         let state = Arc::new(SideWaker {
             // It has to be polled once, so that it can be woken.
             is_woken: AtomicBool::new(true),
-            task: Mutex::new(Waker::noop().clone()),
+            task: WokenTask::default(),
         });
         Self {
             future,
@@ -41,7 +43,7 @@ impl<'a, F: Future> SideFuture<'a, F> {
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<F::Output> {
         if !self.task.will_wake(cx.waker()) {
             self.task.clone_from(cx.waker());
-            self.state.set_task(cx.waker());
+            self.state.task.set(cx.waker());
         }
         if !self.state.is_woken.load(Ordering::Acquire) {
             return Poll::Pending;
@@ -54,13 +56,6 @@ impl<'a, F: Future> SideFuture<'a, F> {
     }
 }
 
-impl SideWaker {
-    fn set_task(&self, waker: &Waker) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.clone_from(waker);
-    }
-}
-
 impl Wake for SideWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -68,8 +63,7 @@ impl Wake for SideWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.wake_by_ref();
+        self.task.wake();
     }
 }
 

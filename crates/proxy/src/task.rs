@@ -6,7 +6,8 @@
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -27,6 +28,27 @@ const LARGEST: usize = 2048;
 pub(crate) fn spawn<F: Future<Output = ()> + 'static>(task: F) {
     const { assert!(size_of::<F>() <= LARGEST, "box the future where it is made") };
     tokio::task::spawn_local(task);
+}
+
+/// The task to which a waker of another kind passes on what it is told.
+pub(crate) struct WokenTask(Mutex<Waker>);
+
+impl Default for WokenTask {
+    fn default() -> Self {
+        Self(Mutex::new(Waker::noop().clone()))
+    }
+}
+
+impl WokenTask {
+    pub(crate) fn set(&self, task: &Waker) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(task);
+    }
+
+    pub(crate) fn wake(&self) {
+        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        task.wake_by_ref();
+    }
 }
 
 /// The size in bytes of what a function makes of its arguments, which each of its tasks holds.

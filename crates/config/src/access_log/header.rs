@@ -80,9 +80,7 @@ impl RequestField {
             name => Self::Named(name.parse().ok()?),
         })
     }
-}
 
-impl RequestField {
     /// Whether its value has no character that JSON escapes: methods are tokens (RFC 9110 9.1), and schemes are known.
     pub(super) const fn is_plain(&self) -> bool {
         matches!(self, Self::Method | Self::Scheme)

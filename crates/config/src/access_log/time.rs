@@ -27,14 +27,17 @@ pub enum TimeSource {
 
 /// How a time is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeFormat {
-    pieces: Vec<TimePiece>,
+pub struct TimeFormat(TimeForm);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum TimeForm {
+    /// What is written by default, in one piece.
+    Rfc3339,
+    Pieces(Vec<TimePiece>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum TimePiece {
-    /// What is written by default, in one piece.
-    Rfc3339,
     Literal(String),
     /// Seconds since 1970.
     UnixSeconds,
@@ -59,9 +62,7 @@ impl TimeFormat {
         let default = if is_local { WITH_OFFSET } else { RFC_3339 };
         let mut rest = format.unwrap_or(default);
         if rest == RFC_3339 {
-            return Self {
-                pieces: vec![TimePiece::Rfc3339],
-            };
+            return Self(TimeForm::Rfc3339);
         }
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -89,18 +90,18 @@ impl TimeFormat {
         if !literal.is_empty() {
             pieces.push(TimePiece::Literal(literal));
         }
-        Self { pieces }
+        Self(TimeForm::Pieces(pieces))
     }
 
     /// Writes a time.
     pub fn write(&self, at: Timestamp, out: &mut Vec<u8>) {
-        if let [TimePiece::Rfc3339] = self.pieces[..] {
-            return push_time(at, out);
-        }
+        let pieces = match &self.0 {
+            TimeForm::Rfc3339 => return push_time(at, out),
+            TimeForm::Pieces(pieces) => pieces,
+        };
         let civil = TimeZone::UTC.to_datetime(at);
-        for piece in &self.pieces {
+        for piece in pieces {
             match piece {
-                TimePiece::Rfc3339 => push_time(at, out),
                 TimePiece::Literal(text) => out.extend_from_slice(text.as_bytes()),
                 TimePiece::UnixSeconds => {
                     // Writing to a vector does not fail.
@@ -122,13 +123,13 @@ impl TimeFormat {
 
     /// Whether what it writes has no character that JSON escapes.
     pub(super) fn is_plain(&self) -> bool {
-        self.pieces.iter().all(|piece| match piece {
+        let TimeForm::Pieces(pieces) = &self.0 else {
+            return true;
+        };
+        pieces.iter().all(|piece| match piece {
             TimePiece::Literal(text) => is_plain(text.as_bytes()),
             TimePiece::Specifier(letter) => !matches!(letter, 'n' | 't'),
-            TimePiece::Rfc3339
-            | TimePiece::UnixSeconds
-            | TimePiece::Fraction(_)
-            | TimePiece::Seconds(_) => true,
+            TimePiece::UnixSeconds | TimePiece::Fraction(_) | TimePiece::Seconds(_) => true,
         })
     }
 }

@@ -7,7 +7,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use egret_config::crd::{gateway_api_spec, noted_spec};
+use egret_config::crd::{gateway_api_spec, noted_specs};
 use egret_config::resources::Kind;
 use serde_json::Value;
 
@@ -23,12 +23,12 @@ const GATEWAY_API: &str = include_str!("gateway_api.txt");
 /// The schema of `spec` of every kind that has one, with what its fields mean, and what is wrong with these meanings.
 fn specs() -> (Vec<(Kind, Value)>, Vec<String>) {
     let mut meanings = Meanings::parse(GATEWAY_API);
-    let mut specs = Vec::new();
+    let (mut specs, mut noted) = (Vec::new(), noted_specs());
     for kind in Kind::all() {
         if let Some(mut spec) = gateway_api_spec(kind) {
             meanings.describe(kind, &mut spec);
             specs.push((kind, spec));
-        } else if let Some(spec) = noted_spec(kind) {
+        } else if let Some(spec) = noted.remove(&kind) {
             specs.push((kind, spec));
         }
     }

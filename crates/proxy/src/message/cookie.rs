@@ -1,5 +1,16 @@
 //! The cookies of requests (RFC 6265 4.2.1).
 
+use http::HeaderMap;
+use http::header::COOKIE;
+
+/// The values of the cookies of this name in a request.
+pub(crate) fn values<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    let fields = headers.get_all(COOKIE).iter();
+    let all = fields.flat_map(|field| cookies(field.as_bytes()));
+    all.filter(move |cookie| name_of(cookie) == name.as_bytes())
+        .map(value_of)
+}
+
 /// The cookies in a `Cookie` field.
 pub(crate) fn cookies(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let cookies = field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
@@ -13,7 +24,7 @@ pub(crate) fn name_of(cookie: &[u8]) -> &[u8] {
 }
 
 /// The value of a cookie, without quotes.
-pub(crate) fn value_of(cookie: &[u8]) -> &[u8] {
+fn value_of(cookie: &[u8]) -> &[u8] {
     let start = cookie.iter().position(|byte| *byte == b'=');
     let value = start.map_or(&b""[..], |at| &cookie[at + 1..]).trim_ascii();
     let inner = value.strip_prefix(b"\"");

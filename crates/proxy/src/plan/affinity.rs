@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use egret_config::name::{Host, Port};
 use egret_config::snapshot::{HashCookie, HashKey, HashPolicy};
 use http::HeaderMap;
-use http::header::{COOKIE, HeaderValue};
+use http::header::HeaderValue;
 
 use super::session::SessionPlace;
-use crate::message::cookie::{cookies, name_of, value_of};
+use crate::message::cookie;
 
 /// What the hash policies make of a request.
 #[derive(Debug, Default, PartialEq)]
@@ -80,7 +80,7 @@ impl RequestAffinity {
                 hashes.reduce(|all, next| all.rotate_left(1) ^ next)
             }
             HashKey::Cookie(cookie) => {
-                let value = value_in(headers, cookie.name.as_bytes());
+                let value = cookie::values(headers, &cookie.name).next();
                 value.map(hash).or_else(|| self.give(cookie, draw))
             }
             HashKey::SourceIp => client.map(of_ip),
@@ -134,13 +134,6 @@ fn identity_of_host(host: &Host, port: Port) -> u64 {
         Host::Ip(ip) => identity(*ip, port.get()),
         Host::Name(name) => hash(name.as_str().as_bytes()) ^ u64::from(port.get()),
     }
-}
-
-/// The value of a cookie in the request.
-fn value_in<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
-    let fields = headers.get_all(COOKIE).iter();
-    let mut all = fields.flat_map(|field| cookies(field.as_bytes()));
-    all.find(|cookie| name_of(cookie) == name).map(value_of)
 }
 
 fn of_ip(ip: IpAddr) -> u64 {

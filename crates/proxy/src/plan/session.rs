@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use egret_config::name::{Host, Port};
 use egret_config::snapshot::{SessionPersistence, SessionToken};
-use http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use http::header::{HeaderValue, SET_COOKIE};
 use http::{HeaderMap, HeaderName};
 
-use crate::message::cookie::{cookies, name_of, value_of};
+use crate::message::cookie;
 
 /// The longest token that is read.
 const MAX_TOKEN: usize = 512;
@@ -42,11 +42,7 @@ impl Session {
     pub(crate) fn of(policy: &SessionPersistence, headers: &HeaderMap, now: i64) -> Option<Self> {
         let token = match &policy.token {
             SessionToken::Header(name) => headers.get(name)?.as_bytes(),
-            SessionToken::Cookie { name, .. } => {
-                let fields = headers.get_all(COOKIE).iter();
-                let mut all = fields.flat_map(|field| cookies(field.as_bytes()));
-                value_of(all.find(|cookie| name_of(cookie) == name.as_bytes())?)
-            }
+            SessionToken::Cookie { name, .. } => cookie::values(headers, name).next()?,
         };
         let session = Self::read(token)?;
         let is_over = |time: Option<i64>| time.is_some_and(|time| time <= now);

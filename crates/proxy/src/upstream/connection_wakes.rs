@@ -1,37 +1,30 @@
 //! What wakes the task of an upstream connection.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
+use crate::task::WokenTask;
+
 /// The waker of a connection, which counts how often it was woken, and can hold that back.
+#[derive(Default)]
 pub(super) struct ConnectionWakes {
     count: AtomicU32,
     is_held: AtomicBool,
-    /// Whether it was woken while that was held back.
-    is_owed: AtomicBool,
-    task: Mutex<Waker>,
+    task: WokenTask,
 }
 
-/// The task is not woken while this exists.
-pub(super) struct HeldWakes<'a>(&'a ConnectionWakes);
-
-impl Default for ConnectionWakes {
-    fn default() -> Self {
-        Self {
-            count: AtomicU32::default(),
-            is_held: AtomicBool::default(),
-            is_owed: AtomicBool::default(),
-            task: Mutex::new(Waker::noop().clone()),
-        }
-    }
+/// The task is not woken while this exists, and after it if it was to be woken meanwhile.
+pub(super) struct HeldWakes<'a> {
+    wakes: &'a ConnectionWakes,
+    /// How often the connection had been woken when this began, or what was to come of it was forgotten.
+    since: u32,
 }
 
 impl ConnectionWakes {
     /// Names the task that is woken.
     pub(super) fn set_task(&self, task: &Waker) {
-        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone_from(task);
+        self.task.set(task);
     }
 
     /// How often the connection was woken, by whomever.
@@ -41,27 +34,29 @@ impl ConnectionWakes {
 
     pub(super) fn hold(&self) -> HeldWakes<'_> {
         self.is_held.store(true, Ordering::Release);
-        HeldWakes(self)
+        HeldWakes {
+            wakes: self,
+            since: self.count(),
+        }
     }
 
     pub(super) fn wake_task(&self) {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.wake_by_ref();
+        self.task.wake();
     }
 }
 
 impl HeldWakes<'_> {
     /// Forgets that the task was to be woken.
-    pub(super) fn forget(self) {
-        self.0.is_owed.store(false, Ordering::Release);
+    pub(super) fn forget(mut self) {
+        self.since = self.wakes.count();
     }
 }
 
 impl Drop for HeldWakes<'_> {
     fn drop(&mut self) {
-        self.0.is_held.store(false, Ordering::Release);
-        if self.0.is_owed.swap(false, Ordering::AcqRel) {
-            self.0.wake_task();
+        self.wakes.is_held.store(false, Ordering::Release);
+        if self.wakes.count() != self.since {
+            self.wakes.wake_task();
         }
     }
 }
@@ -73,9 +68,7 @@ impl Wake for ConnectionWakes {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.count.fetch_add(1, Ordering::AcqRel);
-        if self.is_held.load(Ordering::Acquire) {
-            self.is_owed.store(true, Ordering::Release);
-        } else {
+        if !self.is_held.load(Ordering::Acquire) {
             self.wake_task();
         }
     }

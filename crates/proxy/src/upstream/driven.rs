@@ -29,7 +29,7 @@ pub(super) struct DrivenConnection {
     task: RefCell<Waker>,
 }
 
-pub(super) type HyperConnection = Connection<
+type HyperConnection = Connection<
     TokioIo<InterimReader<QuietReader<DeferredWriteErrors<UpstreamStream>>>>,
     RequestBody,
 >;

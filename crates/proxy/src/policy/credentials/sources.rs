@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 
 use super::basic::after_scheme;
 use super::exactly_one;
-use crate::message::cookie::{cookies, name_of, value_of};
+use crate::message::cookie::{self, cookies, name_of};
 use crate::refusal::CredentialError;
 
 /// The key in the first source that has one.
@@ -37,12 +37,7 @@ fn key_at(source: &KeySource, headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>,
             Ok(after_scheme(field, "bearer").unwrap_or(field).to_vec())
         }
         KeySource::Query(name) => exactly_one(query_values(uri.query(), name)),
-        KeySource::Cookie(name) => {
-            let fields = headers.get_all(COOKIE).iter();
-            let cookies = fields.flat_map(|field| cookies(field.as_bytes()));
-            let named = cookies.filter(|cookie| name_of(cookie) == name.as_bytes());
-            exactly_one(named).map(|cookie| value_of(cookie).to_vec())
-        }
+        KeySource::Cookie(name) => exactly_one(cookie::values(headers, name)).map(<[u8]>::to_vec),
     }
 }
 
