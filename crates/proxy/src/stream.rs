@@ -2,12 +2,10 @@
 
 mod client;
 mod either;
-mod forward;
 mod gather;
 mod replay;
 
 pub(crate) use client::ClientStream;
 pub(crate) use either::either_stream;
-pub(crate) use forward::forward_writes;
 pub(crate) use gather::write_gathered;
 pub(crate) use replay::ReplayStream;

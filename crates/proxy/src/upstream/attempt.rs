@@ -1,11 +1,10 @@
 //! One attempt of a request: over a connection to one address of its destination, until the response's head.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use egret_config::snapshot::HttpVersion;
-use futures_util::TryFutureExt as _;
 use http::Response;
 use http::header::TE;
 
@@ -13,6 +12,8 @@ use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::checkout::Checkout;
 use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
+use super::http1::{Http1Answer, NextRequest};
+use super::incoming::IncomingBody;
 use super::lease::LeasedConnection;
 use super::outgoing::{OutgoingRequest, Replay};
 use super::request::UpstreamRequest;
@@ -20,7 +21,6 @@ use super::retry;
 use super::timeouts::{after, earliest};
 use crate::clock;
 use crate::refusal::Refusal;
-use crate::transfer::ReceivedBody;
 
 mod stream;
 
@@ -62,28 +62,28 @@ impl UpstreamRequest<'_> {
                 }
                 continue;
             };
-            let upgraded = self.upgrade.then(|| connection.expect_upgrade());
             if self.cleared.plan().destination.version != HttpVersion::Http1 {
                 // `TE` was kept for HTTP/2, where it is not a hop-by-hop field.
                 request.parts.headers.remove(TE);
             }
-            connection.awaited.expect(request.body.exchange());
-            let sent = connection.sender.try_send_request(request.into_request());
-            // Boxed, because it holds a request, which the response would be moved with.
-            let sent = pin!(sent.map_err(Box::new));
+            connection.wire.send(NextRequest {
+                request,
+                may_switch: self.upgrade,
+            });
+            let sent = pin!(poll_fn(|cx| connection.wire.poll_answer(cx)));
             let begin = if reused { now } else { clock::now() };
-            let mut error = match self.head(sent, begin, head_by).await {
-                Ok(Ok(response)) => {
-                    let response = response.map(ReceivedBody::Http1);
+            let mut failed = match self.head(sent, begin, head_by).await {
+                Ok(Ok(Http1Answer { response, switched })) => {
+                    let response = response.map(IncomingBody::from);
                     self.answered(&lease, &response, reused);
                     return Ok(AttemptResponse {
                         response,
                         lease,
-                        upgraded,
+                        upgraded: switched,
                         deadline,
                     });
                 }
-                Ok(Err(error)) => error,
+                Ok(Err(failed)) => failed,
                 Err(refusal) => return Err(self.failed(&lease, AttemptFailure::slow(refusal))),
             };
             // A configured retry policy decides about these cases too.
@@ -93,16 +93,13 @@ impl UpstreamRequest<'_> {
                 replay.and_then(Replay::request)
             };
             if reused
-                && let Some(mut again) = error
-                    .take_message()
-                    .map(OutgoingRequest::boxed)
-                    .or_else(again)
+                && let Some(mut again) = failed.unsent.take().or_else(again)
                 && again.body.claim()
             {
                 request = again;
                 continue;
             }
-            return Err(self.failed(&lease, AttemptFailure::of(*error)));
+            return Err(self.failed(&lease, AttemptFailure::of(failed)));
         }
     }
 
@@ -190,7 +187,7 @@ impl UpstreamRequest<'_> {
     pub(super) fn answered(
         &self,
         lease: &LeasedConnection,
-        response: &Response<ReceivedBody>,
+        response: &Response<IncomingBody>,
         reused: bool,
     ) {
         if reused {

@@ -2,25 +2,23 @@
 
 use std::time::Instant;
 
-use http::{Request, Response, StatusCode};
-use hyper::client::conn::TrySendError;
-use tokio::sync::oneshot;
+use http::{Response, StatusCode};
 
-use super::connection::UpgradedStream;
+use super::http1::{FailedRequest, Http1Error};
+use super::incoming::IncomingBody;
 use super::lease::LeasedConnection;
 use super::outgoing::OutgoingRequest;
-use super::request_body::RequestBody;
 use super::retry::FailureStage;
+use super::upgraded::UpgradedStream;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
-use crate::transfer::ReceivedBody;
 
 /// A response's head, and the connection that its body comes over.
 pub(super) struct AttemptResponse {
-    pub(super) response: Response<ReceivedBody>,
+    pub(super) response: Response<IncomingBody>,
     pub(super) lease: LeasedConnection,
-    /// Receives the connection if the request asked for an upgrade.
-    pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
+    /// The connection, if the upstream agreed to the protocol that the request asked for.
+    pub(super) upgraded: Option<Box<UpgradedStream>>,
     /// The deadline of the attempt, if any.
     pub(super) deadline: Option<Instant>,
 }
@@ -65,27 +63,27 @@ impl AttemptFailure {
     }
 
     /// Builds the failure of a connection that was in use.
-    pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message().map(OutgoingRequest::boxed);
-        let error = error.error();
-        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
+    pub(super) fn of(FailedRequest { error, unsent }: FailedRequest) -> Self {
+        let (refusal, broken) = if let Some(failure) = TlsFailure::within(&error) {
             (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
-        } else if error.is_parse_too_large() {
-            (
-                Refusal::ResponseHeadTooLarge,
-                Some(FailureStage::BeforeResponse),
-            )
-        } else if error.is_parse() {
-            (
-                Refusal::UpstreamProtocol,
-                Some(FailureStage::BeforeResponse),
-            )
-        } else if error.is_user() || error.is_body_write_aborted() {
-            (Refusal::RequestBody, None)
-        } else if unsent.is_some() {
-            (Refusal::Terminated, Some(FailureStage::BeforeRequest))
         } else {
-            (Refusal::Terminated, Some(FailureStage::BeforeResponse))
+            match error {
+                Http1Error::HeadTooLarge => (
+                    Refusal::ResponseHeadTooLarge,
+                    Some(FailureStage::BeforeResponse),
+                ),
+                Http1Error::Malformed(_) => (
+                    Refusal::UpstreamProtocol,
+                    Some(FailureStage::BeforeResponse),
+                ),
+                Http1Error::RequestBody(_) => (Refusal::RequestBody, None),
+                Http1Error::Incomplete | Http1Error::Read(_) if unsent.is_some() => {
+                    (Refusal::Terminated, Some(FailureStage::BeforeRequest))
+                }
+                Http1Error::Incomplete | Http1Error::Read(_) => {
+                    (Refusal::Terminated, Some(FailureStage::BeforeResponse))
+                }
+            }
         };
         Self {
             refusal,

@@ -1,36 +1,13 @@
 //! Connections to upstreams.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hyper::client::conn::http1::SendRequest;
-use tokio::sync::oneshot;
-
-use super::connection_permit::ConnectionPermit;
-use super::connection_wakes::{ConnectionWakes, HeldWakes};
-use super::driven::DrivenConnection;
 use super::health::EndpointHealth;
-use super::http1::DozingConnection;
+use super::http1::{DozingConnection, SharedWire};
 use super::http2::Http2Stream;
-use super::interim::AwaitedResponse;
-use super::request_body::RequestBody;
-use super::stream::UpstreamStream;
-
-/// A connection that no longer carries HTTP, or never did; or one stream of a connection.
-pub(crate) struct UpgradedStream {
-    pub(crate) stream: UpstreamStream,
-    /// Bytes that were read beyond the response.
-    pub(crate) read: Bytes,
-    /// `None` for a stream, whose connection holds its own permit.
-    pub(crate) permit: Option<ConnectionPermit>,
-}
-
-/// Where the connection is sent when HTTP on it is over, if a request waits for that.
-pub(super) type UpgradeSender = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>>;
 
 /// A connection or stream that a request is sent over.
 pub(crate) enum UpstreamConnection {
@@ -42,11 +19,7 @@ pub(crate) enum UpstreamConnection {
 
 /// An HTTP/1.1 connection, which carries one request at a time.
 pub(crate) struct Http1Connection {
-    pub(super) switch: UpgradeSender,
-    pub(super) sender: SendRequest<RequestBody>,
-    pub(super) awaited: Rc<AwaitedResponse>,
-    pub(super) driven: Weak<DrivenConnection>,
-    pub(super) wakes: Arc<ConnectionWakes>,
+    pub(super) wire: Rc<SharedWire>,
     pub(super) peer: SocketAddr,
     /// The gateway's end of the connection.
     pub(super) local: Option<SocketAddr>,
@@ -66,7 +39,7 @@ pub(super) struct IdleConnection {
 }
 
 enum IdleState {
-    /// hyper waits for a request on it.
+    /// Its task waits for a request.
     Awake(Box<Http1Connection>),
     /// HTTP has to be begun on it again.
     Dozing(DozingConnection),
@@ -97,14 +70,6 @@ impl UpstreamConnection {
         }
     }
 
-    /// Holds back what wakes the connection's task; `None` for a stream.
-    pub(super) fn hold_wakes(&self) -> Option<HeldWakes<'_>> {
-        match self {
-            Self::Http1(connection) => Some(connection.wakes.hold()),
-            Self::Http2(_) => None,
-        }
-    }
-
     /// The health of the peer's address.
     pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         match self {
@@ -129,10 +94,8 @@ impl IdleConnection {
             return None;
         }
         match self.state {
-            IdleState::Awake(connection) => {
-                Some(connection).filter(|connection| connection.sender.is_ready())
-            }
-            IdleState::Dozing(dozing) => dozing.wake().begin(max_fields).ok(),
+            IdleState::Awake(connection) => Some(connection),
+            IdleState::Dozing(dozing) => Some(dozing.wake().begin(max_fields)),
         }
     }
 
@@ -143,10 +106,9 @@ impl IdleConnection {
             return None;
         }
         let state = match self.state {
-            IdleState::Awake(connection) if idle >= DOZE_AFTER => match connection.doze() {
-                Ok(dozing) => IdleState::Dozing(dozing?),
-                Err(connection) => IdleState::Awake(connection),
-            },
+            IdleState::Awake(connection) if idle >= DOZE_AFTER => {
+                IdleState::Dozing(connection.doze()?)
+            }
             state => state,
         };
         Some(Self { state, since })
@@ -154,17 +116,8 @@ impl IdleConnection {
 
     fn is_closed(&self) -> bool {
         match &self.state {
-            IdleState::Awake(connection) => connection.sender.is_closed(),
+            IdleState::Awake(connection) => connection.wire.is_over(),
             IdleState::Dozing(dozing) => dozing.is_closed(),
         }
-    }
-}
-
-impl Http1Connection {
-    /// Registers for the connection, which is received when the upstream agrees to another protocol.
-    pub(super) fn expect_upgrade(&self) -> oneshot::Receiver<UpgradedStream> {
-        let (sender, receiver) = oneshot::channel();
-        self.switch.set(Some(sender));
-        receiver
     }
 }

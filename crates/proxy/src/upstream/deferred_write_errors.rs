@@ -6,38 +6,23 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A byte stream whose writes are pending for ever, or discarded, once one has failed.
+/// A byte stream whose writes are discarded once one has failed.
 ///
-/// An upstream may answer before it has read the request, and close the connection (RFC 9110 section 10.1.1, RFC 9112
-/// section 9.6). The next write then fails although the response is there to be read, and hyper gives up at the first
-/// error of either direction. A connection that cannot be written to any more ends for its reader too, with the error or
-/// with the end of the stream, so nothing waits for ever.
+/// An upstream may answer before it has read the request, and close the connection (RFC 9110 section 10.1.1). The next
+/// write then fails although the response is there to be read, and h2 gives up at the first error of either direction. It reads
+/// only while it can write, so that writes go on into the void; the windows bound what it writes. A connection that cannot be
+/// written to any more ends for its reader too, with the error or with the end of the stream, so nothing waits for ever.
 pub(super) struct DeferredWriteErrors<S> {
     stream: S,
     write_failed: bool,
-    later_writes: LaterWrites,
-}
-
-/// What becomes of writes after the one that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LaterWrites {
-    /// They are pending: the writer reads meanwhile.
-    Pending,
-    /// They are discarded: h2 reads only while it can write, and the windows bound what it writes.
-    Discarded,
 }
 
 impl<S> DeferredWriteErrors<S> {
-    pub(super) fn new(stream: S, later_writes: LaterWrites) -> Self {
+    pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
             write_failed: false,
-            later_writes,
         }
-    }
-
-    pub(super) fn into_inner(self) -> S {
-        self.stream
     }
 }
 
@@ -55,10 +40,7 @@ impl<S: Unpin> DeferredWriteErrors<S> {
             }
             self.write_failed = true;
         }
-        match self.later_writes {
-            LaterWrites::Pending => Poll::Pending,
-            LaterWrites::Discarded => Poll::Ready(Ok(all())),
-        }
+        Poll::Ready(Ok(all()))
     }
 }
 
@@ -105,7 +87,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for DeferredWriteErrors<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::io::ErrorKind;
     use std::task::Waker;
 
@@ -176,27 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_there_is_read_although_writes_fail() {
-        let mut stream = DeferredWriteErrors::new(
-            ResetAfterAnswer::new(b"HTTP/1.1 413 "),
-            LaterWrites::Pending,
-        );
-        poll_fn(|cx| {
-            assert!(Pin::new(&mut stream).poll_write(cx, b"body").is_pending());
-            assert!(Pin::new(&mut stream).poll_flush(cx).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-        let mut read = Vec::new();
-        stream.read_to_end(&mut read).await.unwrap();
-        assert_eq!(read, b"HTTP/1.1 413 ");
-    }
-
-    #[tokio::test]
-    async fn a_writer_that_must_go_on_writes_into_the_void() {
-        let mut stream = DeferredWriteErrors::new(
-            ResetAfterAnswer::new(b"HTTP/1.1 413 "),
-            LaterWrites::Discarded,
-        );
+        let mut stream = DeferredWriteErrors::new(ResetAfterAnswer::new(b"HTTP/1.1 413 "));
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"body")
             .await
             .unwrap();

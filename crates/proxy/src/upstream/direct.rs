@@ -8,13 +8,13 @@ use bytes::Bytes;
 use egret_config::snapshot::RouteTimeouts;
 
 use super::checkout::Checkout;
-use super::connection::UpgradedStream;
 use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::limits::LimitPermit;
 use super::open::ConnectionSetup;
 use super::timeouts::{after, earliest};
+use super::upgraded::UpgradedStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;

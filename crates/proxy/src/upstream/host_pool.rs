@@ -448,16 +448,16 @@ impl HostPool {
     /// Returns a connection to the pool once it can take a request: it may be new, or still be sending a request's
     /// body. A shared connection needs no return.
     pub(crate) fn put_when_ready(self: &Rc<Self>, connection: UpstreamConnection) {
-        let UpstreamConnection::Http1(mut connection) = connection else {
+        let UpstreamConnection::Http1(connection) = connection else {
             return;
         };
-        if connection.sender.is_ready() {
+        if connection.wire.is_ready() {
             self.put(connection);
-        } else if !connection.sender.is_closed() {
+        } else if !connection.wire.is_closed() {
             let host_pool = Rc::clone(self);
             task::spawn(async move {
-                let ready = poll_fn(|cx| connection.sender.poll_ready(cx));
-                if matches!(timeout(SETTLE, ready).await, Ok(Ok(()))) {
+                let ready = poll_fn(|cx| connection.wire.poll_ready(cx));
+                if matches!(timeout(SETTLE, ready).await, Ok(true)) {
                     host_pool.put(connection);
                 }
             });

@@ -1,30 +1,40 @@
-//! HTTP/1.1 connections to upstreams: driven by hyper while they are in use, and sockets alone while they are idle.
+//! HTTP/1.1 connections to upstreams: with a task of their own while they are in use, and sockets alone while they are idle.
+//!
+//! HTTP is spoken here and not by hyper, which serves clients: a request goes from its task to that of a connection and its
+//! response comes back without a channel on the way, and bodies are read by whoever sends them on.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
-use hyper::client::conn::http1::Builder;
-use hyper_util::rt::TokioIo;
-
-use super::connection::{Http1Connection, UpgradeSender, UpgradedStream};
+use super::connection::Http1Connection;
 use super::connection_permit::ConnectionPermit;
-use super::connection_wakes::ConnectionWakes;
-use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
-use super::driven::DrivenConnection;
 use super::health::EndpointHealth;
-use super::interim::{AwaitedResponse, InterimReader};
 use super::metrics::UpstreamMetrics;
-use super::quiet_reader::QuietReader;
 use super::stream::UpstreamStream;
 use crate::task;
-use crate::transfer::HTTP1_BUFFER;
 
-/// Bytes that a response's head may have.
-const MAX_HEAD: usize = 60 * 1024;
+mod body;
+mod error;
+mod outbox;
+mod received;
+mod request_head;
+mod response_framing;
+mod response_head;
+mod shared;
+#[cfg(test)]
+mod test_socket;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub(in crate::upstream) use body::Http1Body;
+pub(in crate::upstream) use error::{FailedRequest, Http1Error};
+pub(in crate::upstream) use shared::{Http1Answer, SharedWire};
+pub(in crate::upstream) use wire::NextRequest;
+
+use wire::Wire;
 
 /// A connection without any state of HTTP: it is new, or between two requests.
 pub(super) struct Http1Socket {
@@ -47,106 +57,56 @@ struct DozeCount(Arc<UpstreamMetrics>);
 
 impl Http1Socket {
     /// Begins HTTP on the connection, which takes no system call. A response may have `max_fields` header fields.
-    ///
-    /// # Errors
-    /// Those of hyper.
-    pub(super) fn begin(
-        self,
-        max_fields: Option<usize>,
-    ) -> Result<Box<Http1Connection>, hyper::Error> {
-        let Self {
-            stream,
-            permit,
-            peer,
-            local,
-            health,
-            served,
-        } = self;
-        let mut builder = Builder::new();
-        builder
-            .max_buf_size(HTTP1_BUFFER)
-            .max_header_size(MAX_HEAD)
-            // A proxy removes the blank (RFC 9112 5.1).
-            .allow_spaces_after_header_name_in_responses(true);
-        if let Some(most) = max_fields {
-            builder.max_headers(most);
+    pub(super) fn begin(self, max_fields: Option<usize>) -> Box<Http1Connection> {
+        let wire = SharedWire::new(Wire::new(self.stream, self.permit, max_fields));
+        task::spawn(drive(Rc::clone(&wire)));
+        Box::new(Http1Connection {
+            wire,
+            peer: self.peer,
+            local: self.local,
+            health: self.health,
+            served: self.served,
+        })
+    }
+}
+
+/// Drives a connection until it is closed, or taken apart.
+async fn drive(wire: Rc<SharedWire>) {
+    /// Lets nobody wait in vain, even if the task panics.
+    struct End(Rc<SharedWire>);
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            self.0.task_ended();
         }
-        let awaited = Rc::new(AwaitedResponse::default());
-        let wakes = Arc::new(ConnectionWakes::default());
-        let stream = DeferredWriteErrors::new(stream, LaterWrites::Pending);
-        let stream = QuietReader::new(stream, Arc::clone(&wakes));
-        let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
-        let (sender, hyper) = at_once(builder.handshake(stream))?;
-        let switch = UpgradeSender::default();
-        let driven = Rc::new(DrivenConnection::new(hyper, Arc::clone(&wakes), permit));
-        let weak = Rc::downgrade(&driven);
-        task::spawn(drive(driven, Rc::clone(&switch)));
-        Ok(Box::new(Http1Connection {
-            switch,
-            sender,
-            awaited,
-            driven: weak,
-            wakes,
-            peer,
-            local,
-            health,
-            served,
-        }))
     }
-}
 
-/// The output of hyper's handshake, which for HTTP/1.1 sends nothing and waits for nothing.
-fn at_once<F: Future>(handshake: F) -> F::Output {
-    let mut cx = Context::from_waker(Waker::noop());
-    match pin!(handshake).poll(&mut cx) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("HTTP/1.1 begins without a word"),
-    }
-}
-
-/// Drives a connection until it ends, or is taken apart.
-async fn drive(driven: Rc<DrivenConnection>, switch: UpgradeSender) {
-    // Its errors are reported by its requests.
-    let over = poll_fn(|cx| driven.poll(cx)).await;
-    // Taken in any case, so that no request waits in vain.
-    let waiting = switch.take();
-    if let Some(Ok(())) = over
-        && let Some(waiting) = waiting
-        && let Some((stream, read, permit)) = driven.take_apart()
-    {
-        let upgraded = UpgradedStream {
-            stream,
-            read,
-            permit: Some(permit),
-        };
-        // If the request is gone, the connection is closed.
-        let _ = waiting.send(upgraded);
-    }
+    let end = End(wire);
+    poll_fn(|cx| end.0.poll_task(cx)).await;
 }
 
 impl Http1Connection {
-    /// Lets go of all that HTTP holds in memory. The connection must be idle.
-    ///
-    /// # Errors
-    /// The connection as it is, if nobody drives it. `None` if it cannot be used again: something came that no request
-    /// asked for.
-    pub(super) fn doze(self: Box<Self>) -> Result<Option<DozingConnection>, Box<Self>> {
-        let Some(driven) = Weak::upgrade(&self.driven) else {
-            return Err(self);
-        };
-        let taken = driven.take_apart();
-        let dozing = taken.filter(|(_, read, _)| read.is_empty());
-        Ok(dozing.map(|(stream, _, permit)| DozingConnection {
+    /// Lets go of all that HTTP holds in memory. The connection must be idle. `None` if it cannot be used again: it is closed,
+    /// or something came that no request asked for.
+    pub(super) fn doze(&self) -> Option<DozingConnection> {
+        let (stream, permit) = self.wire.take_apart()?;
+        Some(DozingConnection {
             _dozing: DozeCount::new(permit.metrics()),
             socket: Http1Socket {
                 stream,
                 permit,
                 peer: self.peer,
                 local: self.local,
-                health: self.health,
+                health: Arc::clone(&self.health),
                 served: self.served,
             },
-        }))
+        })
+    }
+}
+
+impl Drop for Http1Connection {
+    fn drop(&mut self) {
+        self.wire.abandon();
     }
 }
 

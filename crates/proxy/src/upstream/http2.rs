@@ -18,7 +18,7 @@ use h2::client::{Builder, SendRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::connection_permit::ConnectionPermit;
-use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
+use super::deferred_write_errors::DeferredWriteErrors;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::metrics::UpstreamMetrics;
@@ -97,7 +97,7 @@ impl Http2Connection {
         let events = Rc::new(ConnectionEvents::new(clock::now()));
         let metrics = Arc::clone(open.metrics());
         let link = ObservedSocket::new(stream, open, Rc::clone(&events));
-        let link = DeferredWriteErrors::new(link, LaterWrites::Discarded);
+        let link = DeferredWriteErrors::new(link);
         let (sender, mut driver) = builder(settings).handshake(link).await?;
         let streams = Rc::new(Cell::new(0));
         let pings = driver.ping_pong().zip(settings.keepalive);

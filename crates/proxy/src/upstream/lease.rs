@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::connection::UpstreamConnection;
-use super::connection_wakes::HeldWakes;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::http2::Http2Connection;
@@ -81,11 +80,6 @@ impl LeasedConnection {
         connection.expect("it is there until the lease is released, which consumes it")
     }
 
-    /// Holds back what wakes the connection's task, which is another than that of the request.
-    pub(super) fn hold_wakes(&self) -> Option<HeldWakes<'_>> {
-        self.connection().hold_wakes()
-    }
-
     /// Returns the connection to the pool, as soon as it can take a next request. The response has ended.
     pub(crate) fn release(mut self) {
         let Some(connection) = self.connection.take() else {
@@ -100,7 +94,7 @@ impl LeasedConnection {
 impl LeasedConnection {
     pub(crate) fn is_closed(&self) -> bool {
         match self.connection() {
-            UpstreamConnection::Http1(connection) => connection.sender.is_closed(),
+            UpstreamConnection::Http1(connection) => connection.wire.is_closed(),
             UpstreamConnection::Http2(stream) => stream.connection().is_closed(),
         }
     }

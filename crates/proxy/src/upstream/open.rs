@@ -213,7 +213,7 @@ impl ConnectionSetup<'_> {
                 served: 0,
             };
             let connection = socket.begin(self.settings.max_header_fields);
-            connection.map(UpstreamConnection::Http1).ok()
+            Some(UpstreamConnection::Http1(connection))
         };
         spoken.ok_or(Refusal::Connect(ConnectFailure::Terminated))
     }

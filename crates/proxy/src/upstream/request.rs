@@ -12,7 +12,6 @@ use tokio::time::sleep_until;
 
 use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::client_memo::ClientMemo;
-use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
 use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
@@ -20,6 +19,7 @@ use super::outgoing::{OutgoingRequest, Replay};
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
 use super::timeouts::after;
+use super::upgraded::UpgradedStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -137,10 +137,7 @@ impl<'a> UpstreamRequest<'a> {
                         discard(answered);
                         again
                     }
-                    // Boxed, so that it costs other requests nothing.
-                    None if answered.is_switch() => {
-                        return Box::pin(self.switch(answered)).await;
-                    }
+                    None if answered.is_switch() => return self.switch(answered),
                     None => return Ok(self.respond(answered)),
                 },
                 Err(mut failed) => match self.after_failure(&mut failed, replay.as_ref()) {
@@ -167,13 +164,12 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// Takes the connection that carries another protocol from now on.
-    async fn switch(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+    fn switch(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
         self.trip.answered();
         let upgraded = answered.upgraded.ok_or(Refusal::UpstreamProtocol)?;
         Ok(UpstreamReply::Switched {
             response: answered.response.map(drop),
-            // This fails if more was read with the head than HTTP allows.
-            upstream: upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?,
+            upstream: *upgraded,
             lease: answered.lease,
             destination: Box::new(self.cleared.plan().destination.clone()),
         })

@@ -91,6 +91,8 @@ pub(crate) enum RequestBodyError {
     SentAgain,
     #[error("the copy is not whole: {0}")]
     Copy(#[source] CopyError),
+    #[error("it is not as long as its head says")]
+    Length,
 }
 
 impl RequestBody {

@@ -11,10 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::{Sleep, sleep_until, timeout};
 
+use super::incoming::{IncomingBody, IncomingError};
 use super::lease::LeasedConnection;
 use crate::clock;
 use crate::task;
-use crate::transfer::{ReceiveError, ReceivedBody};
 
 /// The body of an upstream's response, with timeouts. Its connection returns to the pool when the body has ended.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct UpstreamBody(Box<BodyParts>);
 
 struct BodyParts {
     /// Absent once the body is dropped.
-    incoming: Option<ReceivedBody>,
+    incoming: Option<IncomingBody>,
     /// Released when the body has ended without an error.
     lease: Option<LeasedConnection>,
     limit: BodyLimit,
@@ -50,7 +50,7 @@ pub(crate) struct BodyLimit {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamBodyError {
     #[error("the upstream broke off: {0}")]
-    Upstream(#[source] ReceiveError),
+    Upstream(#[source] IncomingError),
     #[error("no more came in time")]
     Timeout,
     #[error("the body could not be compressed: {0}")]
@@ -60,7 +60,7 @@ pub(crate) enum UpstreamBodyError {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: ReceivedBody, lease: LeasedConnection, limit: BodyLimit) -> Self {
+    pub(super) fn new(incoming: IncomingBody, lease: LeasedConnection, limit: BodyLimit) -> Self {
         let mut body = Self(Box::new(BodyParts {
             incoming: Some(incoming),
             lease: Some(lease),
@@ -113,22 +113,11 @@ impl BodyParts {
     fn poll_incoming(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
-        let Self {
-            incoming, lease, ..
-        } = self;
-        let Some(incoming) = incoming else {
-            return Poll::Ready(None);
-        };
-        // hyper is woken whenever a piece is taken, even if it has nothing left to do.
-        let held = lease.as_ref().and_then(LeasedConnection::hold_wakes);
-        let polled = Pin::new(&mut *incoming).poll_frame(cx);
-        if let Some(held) = held
-            && incoming.is_end_stream()
-        {
-            held.forget();
+    ) -> Poll<Option<Result<Frame<Bytes>, IncomingError>>> {
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(cx),
+            None => Poll::Ready(None),
         }
-        polled
     }
 }
 
@@ -206,7 +195,7 @@ impl Drop for UpstreamBody {
 }
 
 /// Waits for the end of a stream whose bytes have all come. Dropping it before would reset it.
-fn read_end(mut incoming: ReceivedBody, lease: LeasedConnection) {
+fn read_end(mut incoming: IncomingBody, lease: LeasedConnection) {
     task::spawn(async move {
         let end = async { while let Some(Ok(_)) = incoming.frame().await {} };
         if timeout(END_TIMEOUT, end).await.is_ok() {

@@ -6,29 +6,26 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{HeaderValue, UPGRADE};
 use http::{HeaderMap, Response};
-use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::refusal::Refusal;
-use crate::transfer::{DuplexStream, ReceivedBody};
+use crate::transfer::DuplexStream;
 use crate::upstream::attempt_outcome::{AttemptFailure, AttemptResponse};
-use crate::upstream::connection::UpgradedStream;
 use crate::upstream::http2::{
     Http2Connection, StreamError, StreamFault, StreamResponse, convert, is_too_large,
 };
+use crate::upstream::incoming::IncomingBody;
 use crate::upstream::lease::LeasedConnection;
 use crate::upstream::outgoing::{OutgoingRequest, Replay};
 use crate::upstream::request::UpstreamRequest;
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
+use crate::upstream::upgraded::UpgradedStream;
 
 /// The outcome of a request on a stream.
 enum StreamOutcome {
     /// The response's head, and the stream if the upstream agreed to the upgrade.
-    Answered(
-        Response<ReceivedBody>,
-        Option<oneshot::Receiver<UpgradedStream>>,
-    ),
+    Answered(Response<IncomingBody>, Option<Box<UpgradedStream>>),
     /// No response.
     Failed(StreamFault, Refusal),
 }
@@ -198,7 +195,7 @@ impl UpstreamRequest<'_> {
 
 /// Turns the stream over to the other protocol.
 fn switch(
-    mut response: Response<ReceivedBody>,
+    mut response: Response<IncomingBody>,
     duplex: Option<DuplexStream>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,
@@ -206,15 +203,12 @@ fn switch(
     // Other successful statuses than 200 leave no stream to take over.
     let stream = duplex.ok_or(Refusal::UpstreamProtocol)?;
     convert::switched(&mut response, protocol, key);
-    let (sender, receiver) = oneshot::channel();
-    let upgraded = UpgradedStream {
+    let upgraded = Box::new(UpgradedStream {
         stream: UpstreamStream::Http2(stream),
         read: Bytes::new(),
         permit: None,
-    };
-    // The receiver is still in scope.
-    let _ = sender.send(upgraded);
-    Ok(StreamOutcome::Answered(response, Some(receiver)))
+    });
+    Ok(StreamOutcome::Answered(response, Some(upgraded)))
 }
 
 fn refusal(fault: StreamFault, connection: &Http2Connection) -> Refusal {

@@ -15,12 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::exchange::Exchange;
 use crate::task;
-use crate::transfer::{DuplexStream, ReceivedBody, StreamBody, StreamSender, send_body};
+use crate::transfer::{DuplexStream, StreamBody, StreamSender, send_body};
+use crate::upstream::incoming::IncomingBody;
 use crate::upstream::request_body::RequestBody;
 
 /// The head of a response, and what the stream carries from then on.
 pub(in crate::upstream) struct StreamResponse {
-    pub(in crate::upstream) response: Response<ReceivedBody>,
+    pub(in crate::upstream) response: Response<IncomingBody>,
     /// The stream itself, if the upstream agreed to a CONNECT.
     pub(in crate::upstream) duplex: Option<DuplexStream>,
 }
@@ -140,13 +141,13 @@ async fn agreed(
     }
     let (parts, receiver) = response.into_parts();
     Ok(StreamResponse {
-        response: Response::from_parts(parts, ReceivedBody::Empty),
+        response: Response::from_parts(parts, IncomingBody::Empty),
         duplex: Some(DuplexStream::new(StreamSender::new(stream), receiver)),
     })
 }
 
-fn received(response: Response<h2::RecvStream>) -> Response<ReceivedBody> {
+fn received(response: Response<h2::RecvStream>) -> Response<IncomingBody> {
     let (parts, stream) = response.into_parts();
     let body = StreamBody::new(stream, &parts.headers);
-    Response::from_parts(parts, ReceivedBody::Http2(body))
+    Response::from_parts(parts, IncomingBody::Http2(body))
 }

@@ -1,12 +1,9 @@
 //! What a pool keeps and what it tells about it, in simulated time.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use egret_config::name::Port;
 use egret_config::snapshot::{HttpVersion, LookupFamily, Scheme};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{DuplexStream, duplex};
 use tokio::task::LocalSet;
 
 use super::*;
@@ -14,14 +11,13 @@ use crate::clock;
 use crate::dns::query::HttpsRecord;
 use crate::dns::{AnswerSource, ResolvedName};
 use crate::refusal::CircuitBreakerLimit;
-use crate::task;
 use crate::upstream::client_memo::ClientMemo;
-use crate::upstream::connection::{Http1Connection, UpgradeSender, UpstreamConnection};
+use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::endpoint::AddressRequest;
 use crate::upstream::families::FamilyHistory;
 use crate::upstream::host_pool::TakenConnection;
+use crate::upstream::http1::Http1Socket;
 use crate::upstream::lease::LeasedConnection;
-use std::rc::Weak;
 use std::time::Duration;
 
 const A: &str = "192.0.2.1:80";
@@ -53,24 +49,11 @@ fn resolve(host_pool: &HostPool, addresses: &[&str]) {
 }
 
 /// A new connection in use, and its other end, which keeps it open.
-async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, DuplexStream) {
-    let (near, far) = duplex(64);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
-    task::spawn(async { drop(connection.await) });
-    sender.ready().await.unwrap();
-    let health = host_pool.health(address(peer), clock::now());
-    let connection = Box::new(Http1Connection {
-        switch: UpgradeSender::default(),
-        sender,
-        awaited: Rc::default(),
-        driven: Weak::new(),
-        wakes: Arc::default(),
-        peer: address(peer),
-        local: None,
-        health,
-        served: 0,
-    });
-    (again(host_pool, UpstreamConnection::Http1(connection)), far)
+fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, TcpStream) {
+    let (mut socket, far) = Http1Socket::pair(address(peer));
+    socket.health = host_pool.health(address(peer), clock::now());
+    let connection = UpstreamConnection::Http1(socket.begin(None));
+    (again(host_pool, connection), far)
 }
 
 fn again(host_pool: &Rc<HostPool>, connection: UpstreamConnection) -> LeasedConnection {
@@ -158,8 +141,8 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
         let settings = BackendSettings::default;
         let a = host_pool_of(&pool, "a.test", settings(), &[A]);
         let b = host_pool_of(&pool, "b.test", settings(), &[B]);
-        let (first, _far) = lease(&a, A).await;
-        let (second, _other_far) = lease(&b, B).await;
+        let (first, _far) = lease(&a, A);
+        let (second, _other_far) = lease(&b, B);
         assert_eq!(swept(&pool), ["a.test", "b.test"]);
         // For as long as a response takes.
         assert_eq!(swept(&pool), ["a.test", "b.test"]);
@@ -186,7 +169,7 @@ async fn requests_take_turns_over_the_addresses() {
     local(async {
         let pool = pool();
         let host_pool = host_pool_of(&pool, "a.test", BackendSettings::default(), &[A, B]);
-        let (first, _far) = lease(&host_pool, A).await;
+        let (first, _far) = lease(&host_pool, A);
         first.release();
         // While only one has a connection, every second request asks for one to the other.
         let mut told: Vec<_> = (0..4)
@@ -199,7 +182,7 @@ async fn requests_take_turns_over_the_addresses() {
         told.sort();
         assert_eq!(told, ["1", "1", "1 for 2", "1 for 2"]);
 
-        let (second, _other_far) = lease(&host_pool, B).await;
+        let (second, _other_far) = lease(&host_pool, B);
         second.release();
         let mut told: Vec<_> = (0..4)
             .map(|_| {
@@ -245,8 +228,8 @@ async fn connections_to_addresses_that_are_gone_are_closed_or_kept() {
                 ..BackendSettings::default()
             };
             let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
-            let (busy, _far) = lease(&host_pool, A).await;
-            let (idle, _other_far) = lease(&host_pool, A).await;
+            let (busy, _far) = lease(&host_pool, A);
+            let (idle, _other_far) = lease(&host_pool, A);
             idle.release();
             resolve(&host_pool, &[B]);
             assert_eq!(pool.idle.get(), usize::from(!close_on_address_change));
@@ -270,12 +253,12 @@ async fn connections_are_closed_after_as_many_requests_and_as_long_as_configured
             ..BackendSettings::default()
         };
         let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
-        let (first, _far) = lease(&host_pool, A).await;
+        let (first, _far) = lease(&host_pool, A);
         first.release();
         again(&host_pool, take(&host_pool, &[]).1.unwrap()).release();
         assert!(take(&host_pool, &[]).1.is_none());
 
-        let (second, _other_far) = lease(&host_pool, A).await;
+        let (second, _other_far) = lease(&host_pool, A);
         second.release();
         tokio::time::sleep(Duration::from_secs(4)).await;
         pool.sweep(clock::now());
@@ -348,7 +331,7 @@ async fn no_more_are_kept_idle_than_may_be() {
             let host_pool = host_pool_of(&pool, "a.test", BackendSettings::default(), &[A]);
             let mut others = Vec::new();
             for _ in 0..5 {
-                let (leased, far) = lease(&host_pool, A).await;
+                let (leased, far) = lease(&host_pool, A);
                 others.push((leased, far));
             }
             for (leased, _) in others {

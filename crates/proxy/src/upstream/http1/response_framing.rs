@@ -1,0 +1,454 @@
+//! How the body of a response is framed, and its bytes without that (RFC 9112 6.3 and 7.1).
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+
+use super::error::Http1Error;
+use super::response_head::RequestKind;
+
+/// Bytes that the line of a chunk's size, or the trailers, may have.
+const MAX_LINE: usize = 16 * 1024;
+/// Trailer fields of a response.
+const MAX_TRAILERS: usize = 100;
+
+/// What the fields of a response say about its framing and its connection.
+pub(super) struct FramingFields {
+    version: Version,
+    says_close: bool,
+    says_keep_alive: bool,
+    /// Whether the last transfer coding is `chunked`, if there is one.
+    is_chunked: Option<bool>,
+    length: ContentLength,
+}
+
+#[derive(Clone, Copy)]
+enum ContentLength {
+    Absent,
+    Says(u64),
+    Invalid,
+}
+
+/// Takes the bytes of a body out of those of the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BodyDecoder {
+    /// The body is over, or there is none.
+    Ended,
+    /// Bytes that are still to come.
+    Length(u64),
+    Chunked(ChunkPart),
+    /// All until the connection ends.
+    UntilClose,
+}
+
+/// What comes next of a body in chunks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ChunkPart {
+    Size,
+    /// Bytes of the chunk that are still to come.
+    Data(u64),
+    /// The line ending after the data of a chunk.
+    DataEnd,
+    Trailers,
+}
+
+/// What was found of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decoded {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    /// It is over.
+    End,
+    /// More has to come.
+    Partial,
+}
+
+impl FramingFields {
+    pub(super) fn new(version: Version) -> Self {
+        Self {
+            version,
+            says_close: false,
+            says_keep_alive: false,
+            is_chunked: None,
+            length: ContentLength::Absent,
+        }
+    }
+
+    pub(super) fn connection(&mut self, value: &HeaderValue) {
+        for option in items(value) {
+            self.says_close |= option.eq_ignore_ascii_case(b"close");
+            self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    pub(super) fn transfer_encoding(&mut self, value: &HeaderValue) {
+        let last = items(value).last().unwrap_or_default();
+        self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
+    }
+
+    /// Several lengths are one if they are equal (RFC 9112 6.3, 5.).
+    pub(super) fn content_length(&mut self, value: &HeaderValue) {
+        for item in items(value) {
+            self.length = match (number(item), self.length) {
+                (Some(length), ContentLength::Absent) => ContentLength::Says(length),
+                (Some(length), ContentLength::Says(before)) if length == before => self.length,
+                _ => ContentLength::Invalid,
+            };
+        }
+    }
+
+    /// The body that follows the head.
+    ///
+    /// # Errors
+    /// If the framing is ambiguous.
+    pub(super) fn body(
+        &self,
+        status: StatusCode,
+        request: RequestKind,
+    ) -> Result<BodyDecoder, Http1Error> {
+        let has_none = status.is_informational()
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+            || request == RequestKind::Head
+            || request == RequestKind::Connect && status.is_success();
+        if has_none {
+            return Ok(BodyDecoder::Ended);
+        }
+        match (self.is_chunked, self.length) {
+            (Some(_), _) if self.version == Version::HTTP_10 => {
+                Err(Http1Error::Malformed("a transfer coding in HTTP/1.0"))
+            }
+            (Some(true), _) => Ok(BodyDecoder::Chunked(ChunkPart::Size)),
+            (None, ContentLength::Says(0)) => Ok(BodyDecoder::Ended),
+            (None, ContentLength::Says(length)) => Ok(BodyDecoder::Length(length)),
+            (None, ContentLength::Invalid) => Err(Http1Error::Malformed("its length")),
+            (Some(false), _) | (None, ContentLength::Absent) => Ok(BodyDecoder::UntilClose),
+        }
+    }
+
+    /// Whether the connection stays open after the body.
+    pub(super) fn is_reusable(&self, body: &BodyDecoder, status: StatusCode) -> bool {
+        let persists = self.version == Version::HTTP_11 || self.says_keep_alive;
+        persists
+            && !self.says_close
+            && *body != BodyDecoder::UntilClose
+            && status != StatusCode::SWITCHING_PROTOCOLS
+    }
+}
+
+/// The items of a list.
+fn items(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let items = value.as_bytes().split(|byte| *byte == b',');
+    items.map(<[u8]>::trim_ascii)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;
+    text.parse().ok()
+}
+
+impl BodyDecoder {
+    /// Whether nothing more comes.
+    pub(super) fn has_ended(&self) -> bool {
+        *self == Self::Ended
+    }
+
+    /// Bytes that are still to come, if that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        match self {
+            Self::Ended => Some(0),
+            Self::Length(left) => Some(*left),
+            Self::Chunked(_) | Self::UntilClose => None,
+        }
+    }
+
+    /// Takes the next part off what was received.
+    ///
+    /// # Errors
+    /// If the framing of chunks is broken.
+    pub(super) fn take(&mut self, received: &mut BytesMut) -> Result<Decoded, Http1Error> {
+        match self {
+            Self::Ended => Ok(Decoded::End),
+            _ if received.is_empty() => Ok(Decoded::Partial),
+            Self::UntilClose => Ok(Decoded::Data(received.split().freeze())),
+            Self::Length(left) => {
+                let data = take_up_to(received, left);
+                if *left == 0 {
+                    *self = Self::Ended;
+                }
+                Ok(Decoded::Data(data))
+            }
+            Self::Chunked(part) => {
+                let decoded = part.take(received)?;
+                if matches!(decoded, Decoded::End | Decoded::Trailers(_)) {
+                    *self = Self::Ended;
+                }
+                Ok(decoded)
+            }
+        }
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    /// If the body has not.
+    pub(super) fn end(&mut self) -> Result<(), Http1Error> {
+        if !matches!(self, Self::Ended | Self::UntilClose) {
+            return Err(Http1Error::Incomplete);
+        }
+        *self = Self::Ended;
+        Ok(())
+    }
+}
+
+impl ChunkPart {
+    fn take(&mut self, received: &mut BytesMut) -> Result<Decoded, Http1Error> {
+        loop {
+            match self {
+                Self::Size => match take_size(received)? {
+                    None => return Ok(Decoded::Partial),
+                    Some(0) => *self = Self::Trailers,
+                    Some(size) => *self = Self::Data(size),
+                },
+                Self::Data(_) if received.is_empty() => return Ok(Decoded::Partial),
+                Self::Data(left) => {
+                    let data = take_up_to(received, left);
+                    if *left == 0 {
+                        *self = Self::DataEnd;
+                    }
+                    return Ok(Decoded::Data(data));
+                }
+                Self::DataEnd => match &received[..] {
+                    [b'\r', b'\n', ..] => {
+                        received.advance(2);
+                        *self = Self::Size;
+                    }
+                    [] | [b'\r'] => return Ok(Decoded::Partial),
+                    _ => return Err(Http1Error::Malformed("the end of a chunk")),
+                },
+                Self::Trailers => return take_trailers(received),
+            }
+        }
+    }
+}
+
+/// At most so many bytes, which then are not left any more.
+fn take_up_to(received: &mut BytesMut, left: &mut u64) -> Bytes {
+    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+    let data = received.split_to(received.len().min(most)).freeze();
+    *left -= data.len() as u64;
+    data
+}
+
+/// Takes the line of a chunk's size off; `None` if more of it has to come.
+fn take_size(received: &mut BytesMut) -> Result<Option<u64>, Http1Error> {
+    const FAULT: Http1Error = Http1Error::Malformed("the size of a chunk");
+    let Some(end) = received.iter().position(|byte| *byte == b'\n') else {
+        return if received.len() < MAX_LINE {
+            Ok(None)
+        } else {
+            Err(FAULT)
+        };
+    };
+    let line = received[..end].strip_suffix(b"\r").ok_or(FAULT)?;
+    // Extensions say nothing that a proxy needs (RFC 9112 7.1.1).
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    let size = size.trim_ascii_end();
+    let all_digits = !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit);
+    let size = std::str::from_utf8(size).ok().filter(|_| all_digits);
+    let size = size.and_then(|size| u64::from_str_radix(size, 16).ok());
+    received.advance(end + 1);
+    size.map(Some).ok_or(FAULT)
+}
+
+/// Takes the trailers off, and the empty line after them.
+fn take_trailers(received: &mut BytesMut) -> Result<Decoded, Http1Error> {
+    const FAULT: Http1Error = Http1Error::Malformed("its trailers");
+    let mut space = [httparse::EMPTY_HEADER; MAX_TRAILERS];
+    let (size, fields) = match httparse::parse_headers(received, &mut space) {
+        Ok(httparse::Status::Complete(found)) => found,
+        Ok(httparse::Status::Partial) if received.len() < MAX_LINE => return Ok(Decoded::Partial),
+        _ => return Err(FAULT),
+    };
+    let mut trailers = HeaderMap::new();
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| FAULT)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| FAULT)?;
+        trailers.append(name, value);
+    }
+    received.advance(size);
+    Ok(if trailers.is_empty() {
+        Decoded::End
+    } else {
+        Decoded::Trailers(trailers)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Fields = &'static [(&'static str, &'static str)];
+
+    fn framing(version: Version, fields: Fields) -> FramingFields {
+        let mut framing = FramingFields::new(version);
+        for (name, value) in fields {
+            let value = HeaderValue::from_static(value);
+            match *name {
+                "connection" => framing.connection(&value),
+                "te" => framing.transfer_encoding(&value),
+                _ => framing.content_length(&value),
+            }
+        }
+        framing
+    }
+
+    #[test]
+    fn a_body_is_framed_as_the_status_the_request_and_the_fields_say() {
+        use RequestKind::{Connect, Head, Other};
+        const CHUNKED: BodyDecoder = BodyDecoder::Chunked(ChunkPart::Size);
+        let cases: &[(u16, RequestKind, Fields, Option<BodyDecoder>)] = &[
+            (200, Other, &[], Some(BodyDecoder::UntilClose)),
+            (200, Other, &[("cl", "7")], Some(BodyDecoder::Length(7))),
+            (200, Other, &[("cl", "0")], Some(BodyDecoder::Ended)),
+            (
+                200,
+                Other,
+                &[("cl", "7, 7"), ("cl", "7")],
+                Some(BodyDecoder::Length(7)),
+            ),
+            (200, Other, &[("cl", "7"), ("cl", "8")], None),
+            (200, Other, &[("cl", "+7")], None),
+            (200, Other, &[("cl", "")], None),
+            (200, Other, &[("cl", "7,")], None),
+            (200, Other, &[("cl", "99999999999999999999")], None),
+            (200, Other, &[("te", "chunked")], Some(CHUNKED)),
+            (
+                200,
+                Other,
+                &[("te", "gzip, Chunked"), ("cl", "x")],
+                Some(CHUNKED),
+            ),
+            (
+                200,
+                Other,
+                &[("te", "chunked"), ("te", "gzip")],
+                Some(BodyDecoder::UntilClose),
+            ),
+            (204, Other, &[("cl", "7")], Some(BodyDecoder::Ended)),
+            (304, Other, &[("te", "chunked")], Some(BodyDecoder::Ended)),
+            (101, Other, &[("cl", "7")], Some(BodyDecoder::Ended)),
+            (200, Head, &[("cl", "7")], Some(BodyDecoder::Ended)),
+            (200, Connect, &[("cl", "7")], Some(BodyDecoder::Ended)),
+            (403, Connect, &[("cl", "7")], Some(BodyDecoder::Length(7))),
+        ];
+        for (status, request, fields, expected) in cases {
+            let status = StatusCode::from_u16(*status).unwrap();
+            let body = framing(Version::HTTP_11, fields).body(status, *request);
+            assert_eq!(body.ok(), *expected, "{status} {fields:?}");
+        }
+        let old = framing(Version::HTTP_10, &[("te", "chunked")]);
+        assert!(old.body(StatusCode::OK, Other).is_err());
+    }
+
+    #[test]
+    fn a_connection_persists_as_its_version_and_its_options_say() {
+        let cases: [(Version, Fields, bool); 6] = [
+            (Version::HTTP_11, &[], true),
+            (Version::HTTP_11, &[("connection", "Upgrade, Close")], false),
+            (
+                Version::HTTP_11,
+                &[("connection", "close"), ("connection", "keep-alive")],
+                false,
+            ),
+            (Version::HTTP_10, &[], false),
+            (Version::HTTP_10, &[("connection", "Keep-Alive")], true),
+            (
+                Version::HTTP_10,
+                &[("connection", "keep-alive, close")],
+                false,
+            ),
+        ];
+        for (version, fields, expected) in cases {
+            let framing = framing(version, fields);
+            let length = BodyDecoder::Length(1);
+            assert_eq!(
+                framing.is_reusable(&length, StatusCode::OK),
+                expected,
+                "{fields:?}"
+            );
+            assert!(!framing.is_reusable(&BodyDecoder::UntilClose, StatusCode::OK));
+            let switch = StatusCode::SWITCHING_PROTOCOLS;
+            assert!(!framing.is_reusable(&BodyDecoder::Ended, switch));
+        }
+    }
+
+    /// All that a decoder finds in bytes that come in pieces of this size: the data, and the trailers.
+    fn decode(
+        mut decoder: BodyDecoder,
+        bytes: &[u8],
+        piece: usize,
+    ) -> Result<(String, HeaderMap, usize), Http1Error> {
+        let (mut received, mut data, mut trailers) =
+            (BytesMut::new(), Vec::new(), HeaderMap::new());
+        for part in bytes.chunks(piece) {
+            received.extend_from_slice(part);
+            loop {
+                match decoder.take(&mut received)? {
+                    Decoded::Data(more) => data.extend_from_slice(&more),
+                    Decoded::Trailers(fields) => trailers = fields,
+                    Decoded::Partial | Decoded::End => break,
+                }
+            }
+        }
+        decoder.end()?;
+        Ok((String::from_utf8(data).unwrap(), trailers, received.len()))
+    }
+
+    #[test]
+    fn the_bytes_of_a_body_come_out_in_any_pieces() {
+        let chunked = || BodyDecoder::Chunked(ChunkPart::Size);
+        let text = b"4\r\ntext\r\n0A ; a=\"b\"\r\n0123456789\r\n000\r\nx-sum: 1\r\n\r\nrest";
+        let plain = b"4;\r\ntext\r\n0\r\n\r\nrest";
+        for piece in 1..=text.len() {
+            let (data, trailers, left) = decode(chunked(), text, piece).unwrap();
+            assert_eq!((&*data, trailers.len(), left), ("text0123456789", 1, 4));
+            let (data, trailers, left) = decode(chunked(), plain, piece).unwrap();
+            assert_eq!((&*data, trailers.len(), left), ("text", 0, 4));
+            let (data, _, left) = decode(BodyDecoder::Length(6), b"bodyisrest", piece).unwrap();
+            assert_eq!((&*data, left), ("bodyis", 4));
+            let (data, _, left) = decode(BodyDecoder::UntilClose, b"all of it", piece).unwrap();
+            assert_eq!((&*data, left), ("all of it", 0));
+        }
+    }
+
+    #[test]
+    fn broken_chunks_and_bodies_that_end_early_are_errors() {
+        let chunked = || BodyDecoder::Chunked(ChunkPart::Size);
+        let long = format!("1;{}", "x".repeat(MAX_LINE));
+        for bytes in [
+            "\r\n\r\n",
+            ";\r\n\r\n",
+            "x\r\n",
+            "+1\r\na\r\n0\r\n\r\n",
+            " 1\r\na\r\n0\r\n\r\n",
+            "1\na\r\n0\r\n\r\n",
+            "1;a\nb\r\na\r\n0\r\n\r\n",
+            "1\r\nab\r\n0\r\n\r\n",
+            "1\r\na\n0\r\n\r\n",
+            "10000000000000000\r\n",
+            "0\r\nno field\r\n\r\n",
+            &long,
+        ] {
+            let found = decode(chunked(), bytes.as_bytes(), bytes.len());
+            assert!(matches!(found, Err(Http1Error::Malformed(_))), "{bytes}");
+        }
+        for (decoder, bytes) in [
+            (chunked(), "4\r\nte"),
+            (chunked(), "4\r\ntext\r\n0\r\n"),
+            (BodyDecoder::Length(4), "tex"),
+        ] {
+            let found = decode(decoder, bytes.as_bytes(), 1);
+            assert!(matches!(found, Err(Http1Error::Incomplete)), "{bytes}");
+        }
+    }
+}
