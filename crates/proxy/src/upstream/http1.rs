@@ -15,6 +15,8 @@ use super::metrics::UpstreamMetrics;
 use super::stream::UpstreamStream;
 use crate::task;
 
+#[cfg(test)]
+mod against_hyper;
 mod body;
 mod error;
 mod outbox;
