@@ -4,10 +4,12 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use super::error::Http1Error;
-use super::response_head::RequestKind;
+use super::response_head::{MAX_HEAD, RequestKind};
 
-/// Bytes that the line of a chunk's size, or the trailers, may have.
-const MAX_LINE: usize = 16 * 1024;
+/// Bytes that the extensions of all chunks of a body may have; they say nothing that a proxy needs (RFC 9112 7.1.1).
+const MAX_EXTENSIONS: usize = 16 * 1024;
+/// Bytes of a chunk's size whose line has no end yet. The largest size has 16 digits; others begin with zeros.
+const MAX_SIZE_LINE: usize = 1024;
 /// Trailer fields of a response.
 const MAX_TRAILERS: usize = 100;
 
@@ -35,14 +37,23 @@ pub(super) enum BodyDecoder {
     Ended,
     /// Bytes that are still to come.
     Length(u64),
-    Chunked(ChunkPart),
+    Chunked(Chunks),
     /// All until the connection ends.
     UntilClose,
 }
 
+/// A body in chunks.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunks {
+    part: ChunkPart,
+    /// Bytes of extensions so far.
+    extensions: usize,
+}
+
 /// What comes next of a body in chunks.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ChunkPart {
+#[derive(Debug, Default, PartialEq, Eq)]
+enum ChunkPart {
+    #[default]
     Size,
     /// Bytes of the chunk that are still to come.
     Data(u64),
@@ -116,7 +127,7 @@ impl FramingFields {
             (Some(_), _) if self.version == Version::HTTP_10 => {
                 Err(Http1Error::Malformed("a transfer coding in HTTP/1.0"))
             }
-            (Some(true), _) => Ok(BodyDecoder::Chunked(ChunkPart::Size)),
+            (Some(true), _) => Ok(BodyDecoder::Chunked(Chunks::default())),
             (None, ContentLength::Says(0)) => Ok(BodyDecoder::Ended),
             (None, ContentLength::Says(length)) => Ok(BodyDecoder::Length(length)),
             (None, ContentLength::Invalid) => Err(Http1Error::Malformed("its length")),
@@ -177,8 +188,8 @@ impl BodyDecoder {
                 }
                 Ok(Decoded::Data(data))
             }
-            Self::Chunked(part) => {
-                let decoded = part.take(received)?;
+            Self::Chunked(chunks) => {
+                let decoded = chunks.take(received)?;
                 if matches!(decoded, Decoded::End | Decoded::Trailers(_)) {
                     *self = Self::Ended;
                 }
@@ -200,34 +211,60 @@ impl BodyDecoder {
     }
 }
 
-impl ChunkPart {
+impl Chunks {
     fn take(&mut self, received: &mut BytesMut) -> Result<Decoded, Http1Error> {
         loop {
-            match self {
-                Self::Size => match take_size(received)? {
+            match &mut self.part {
+                ChunkPart::Size => match self.take_size(received)? {
                     None => return Ok(Decoded::Partial),
-                    Some(0) => *self = Self::Trailers,
-                    Some(size) => *self = Self::Data(size),
+                    Some(0) => self.part = ChunkPart::Trailers,
+                    Some(size) => self.part = ChunkPart::Data(size),
                 },
-                Self::Data(_) if received.is_empty() => return Ok(Decoded::Partial),
-                Self::Data(left) => {
+                ChunkPart::Data(_) if received.is_empty() => return Ok(Decoded::Partial),
+                ChunkPart::Data(left) => {
                     let data = take_up_to(received, left);
                     if *left == 0 {
-                        *self = Self::DataEnd;
+                        self.part = ChunkPart::DataEnd;
                     }
                     return Ok(Decoded::Data(data));
                 }
-                Self::DataEnd => match &received[..] {
+                ChunkPart::DataEnd => match &received[..] {
                     [b'\r', b'\n', ..] => {
                         received.advance(2);
-                        *self = Self::Size;
+                        self.part = ChunkPart::Size;
                     }
                     [] | [b'\r'] => return Ok(Decoded::Partial),
                     _ => return Err(Http1Error::Malformed("the end of a chunk")),
                 },
-                Self::Trailers => return take_trailers(received),
+                ChunkPart::Trailers => return take_trailers(received),
             }
         }
+    }
+
+    /// Takes the line of a chunk's size off; `None` if more of it has to come.
+    fn take_size(&mut self, received: &mut BytesMut) -> Result<Option<u64>, Http1Error> {
+        const FAULT: Http1Error = Http1Error::Malformed("the size of a chunk");
+        let left = MAX_EXTENSIONS - self.extensions;
+        let Some(end) = received.iter().position(|byte| *byte == b'\n') else {
+            return if received.len() <= MAX_SIZE_LINE + left {
+                Ok(None)
+            } else {
+                Err(FAULT)
+            };
+        };
+        let line = received[..end].strip_suffix(b"\r").ok_or(FAULT)?;
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let (size, extension) = line.split_at(digits.count());
+        let is_extension = matches!(extension.trim_ascii_start(), [] | [b';', ..]);
+        if !is_extension || extension.len() > left {
+            return Err(FAULT);
+        }
+        self.extensions += extension.len();
+        // Without a digit it is no number.
+        let size = std::str::from_utf8(size).map_err(|_| FAULT)?;
+        let size = u64::from_str_radix(size, 16).map_err(|_| FAULT)?;
+        received.advance(end + 1);
+        Ok(Some(size))
     }
 }
 
@@ -239,34 +276,13 @@ fn take_up_to(received: &mut BytesMut, left: &mut u64) -> Bytes {
     data
 }
 
-/// Takes the line of a chunk's size off; `None` if more of it has to come.
-fn take_size(received: &mut BytesMut) -> Result<Option<u64>, Http1Error> {
-    const FAULT: Http1Error = Http1Error::Malformed("the size of a chunk");
-    let Some(end) = received.iter().position(|byte| *byte == b'\n') else {
-        return if received.len() < MAX_LINE {
-            Ok(None)
-        } else {
-            Err(FAULT)
-        };
-    };
-    let line = received[..end].strip_suffix(b"\r").ok_or(FAULT)?;
-    // Extensions say nothing that a proxy needs (RFC 9112 7.1.1).
-    let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
-    let size = size.trim_ascii_end();
-    let all_digits = !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit);
-    let size = std::str::from_utf8(size).ok().filter(|_| all_digits);
-    let size = size.and_then(|size| u64::from_str_radix(size, 16).ok());
-    received.advance(end + 1);
-    size.map(Some).ok_or(FAULT)
-}
-
 /// Takes the trailers off, and the empty line after them.
 fn take_trailers(received: &mut BytesMut) -> Result<Decoded, Http1Error> {
     const FAULT: Http1Error = Http1Error::Malformed("its trailers");
     let mut space = [httparse::EMPTY_HEADER; MAX_TRAILERS];
     let (size, fields) = match httparse::parse_headers(received, &mut space) {
         Ok(httparse::Status::Complete(found)) => found,
-        Ok(httparse::Status::Partial) if received.len() < MAX_LINE => return Ok(Decoded::Partial),
+        Ok(httparse::Status::Partial) if received.len() < MAX_HEAD => return Ok(Decoded::Partial),
         _ => return Err(FAULT),
     };
     let mut trailers = HeaderMap::new();
@@ -305,7 +321,7 @@ mod tests {
     #[test]
     fn a_body_is_framed_as_the_status_the_request_and_the_fields_say() {
         use RequestKind::{Connect, Head, Other};
-        const CHUNKED: BodyDecoder = BodyDecoder::Chunked(ChunkPart::Size);
+        let chunked = || BodyDecoder::Chunked(Chunks::default());
         let cases: &[(u16, RequestKind, Fields, Option<BodyDecoder>)] = &[
             (200, Other, &[], Some(BodyDecoder::UntilClose)),
             (200, Other, &[("cl", "7")], Some(BodyDecoder::Length(7))),
@@ -321,12 +337,12 @@ mod tests {
             (200, Other, &[("cl", "")], None),
             (200, Other, &[("cl", "7,")], None),
             (200, Other, &[("cl", "99999999999999999999")], None),
-            (200, Other, &[("te", "chunked")], Some(CHUNKED)),
+            (200, Other, &[("te", "chunked")], Some(chunked())),
             (
                 200,
                 Other,
                 &[("te", "gzip, Chunked"), ("cl", "x")],
-                Some(CHUNKED),
+                Some(chunked()),
             ),
             (
                 200,
@@ -406,7 +422,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_body_come_out_in_any_pieces() {
-        let chunked = || BodyDecoder::Chunked(ChunkPart::Size);
+        let chunked = || BodyDecoder::Chunked(Chunks::default());
         let text = b"4\r\ntext\r\n0A ; a=\"b\"\r\n0123456789\r\n000\r\nx-sum: 1\r\n\r\nrest";
         let plain = b"4;\r\ntext\r\n0\r\n\r\nrest";
         for piece in 1..=text.len() {
@@ -423,8 +439,11 @@ mod tests {
 
     #[test]
     fn broken_chunks_and_bodies_that_end_early_are_errors() {
-        let chunked = || BodyDecoder::Chunked(ChunkPart::Size);
-        let long = format!("1;{}", "x".repeat(MAX_LINE));
+        let chunked = || BodyDecoder::Chunked(Chunks::default());
+        let long = format!("1;{}", "x".repeat(MAX_EXTENSIONS + MAX_SIZE_LINE));
+        // Many short ones are as bad as a long one.
+        let many = "1;01234567\r\na\r\n".repeat(MAX_EXTENSIONS / 8);
+        let zeros = "0".repeat(MAX_EXTENSIONS + MAX_SIZE_LINE + 1);
         for bytes in [
             "\r\n\r\n",
             ";\r\n\r\n",
@@ -438,6 +457,8 @@ mod tests {
             "10000000000000000\r\n",
             "0\r\nno field\r\n\r\n",
             &long,
+            &many,
+            &zeros,
         ] {
             let found = decode(chunked(), bytes.as_bytes(), bytes.len());
             assert!(matches!(found, Err(Http1Error::Malformed(_))), "{bytes}");
