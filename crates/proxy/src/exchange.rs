@@ -27,7 +27,7 @@ use crate::client::stream_watch::StreamWatch;
 use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
 use crate::message::few_fields;
-use crate::message::trace::TRACEPARENT;
+use crate::message::trace::{TRACEPARENT, TraceField};
 use crate::plan::destination::DestinationKey;
 use crate::plan::session::Session;
 use crate::policy::ext_proc::Processor;
@@ -338,14 +338,20 @@ impl Exchange {
     }
 
     /// Tells the upstream of the trace that the request belongs to, and keeps what formats ask for of the request as it is
-    /// sent on.
-    pub(crate) fn sends(&self, parts: &mut Parts) {
-        if let Some(traced) = &self.facts.borrow().traced {
-            traced.inject(&mut parts.headers);
-        }
-        for (inputs, messages) in self.facts.borrow_mut().asked_for() {
+    /// sent on. Returns the field of the trace, unless it is among the others, because somebody asks for them.
+    pub(crate) fn sends(&self, parts: &mut Parts) -> Option<TraceField> {
+        let mut facts = self.facts.borrow_mut();
+        let traced = facts.traced.as_ref();
+        let mut trace = traced.and_then(|traced| traced.inject(&mut parts.headers));
+        for (inputs, messages) in facts.asked_for() {
+            if inputs.reads_request_fields()
+                && let Some(trace) = trace.take()
+            {
+                trace.insert_into(&mut parts.headers);
+            }
             messages.send(inputs, parts);
         }
+        trace
     }
 
     /// Keeps what formats ask for of the response; `length` is the size of its body, if that is known.

@@ -423,7 +423,7 @@ impl<'a> ChangedRequest<'_, 'a> {
             passage,
             is_upgrade,
         } = self;
-        let OutgoingRequest { parts, body } = request;
+        let OutgoingRequest { parts, body, .. } = request;
         compression::decode(policies, parts, body);
         if let Some(reading) = buffer::read_whole(policies, body) {
             Box::pin(reading).await?;
@@ -495,7 +495,7 @@ impl ResponseChange {
 }
 
 /// Tells the exchange what the client expects before the answer.
-fn expect(OutgoingRequest { parts, body }: &OutgoingRequest, exchange: &Exchange) {
+fn expect(OutgoingRequest { parts, body, .. }: &OutgoingRequest, exchange: &Exchange) {
     if !body.is_end_stream() && expects_continue(parts) {
         exchange.awaits_consent();
     }

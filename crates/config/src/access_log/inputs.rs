@@ -34,6 +34,12 @@ pub struct LogInputs {
 }
 
 impl LogInputs {
+    /// Whether more is needed of the fields of a request than the host and `User-Agent`.
+    #[must_use]
+    pub fn reads_request_fields(&self) -> bool {
+        self.undescribed || self.head || self.sizes || !self.request_lines.is_empty()
+    }
+
     pub(crate) fn add_format(&mut self, format: &LogFormat) {
         for piece in format.pieces() {
             match piece {

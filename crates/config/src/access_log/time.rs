@@ -1,5 +1,6 @@
 //! `%START_TIME(FORMAT)%` and its like: a time in the words of `strftime`, in UTC.
 
+use std::cell::Cell;
 use std::io::Write as _;
 
 use jiff::Timestamp;
@@ -145,10 +146,26 @@ pub fn push_time(at: Timestamp, out: &mut Vec<u8>) {
         let _ = write!(out, "{at:.3}");
         return;
     };
+    thread_local! {
+        /// The second that was written last, which many lines have, and its text with zeros for milliseconds.
+        static LAST: Cell<(u64, [u8; 24])> = const { Cell::new((0, *b"1970-01-01T00:00:00.000Z")) };
+    }
+    let (mut last, mut text) = LAST.get();
+    if last != seconds {
+        (last, text) = (seconds, text_of(seconds));
+        LAST.set((last, text));
+    }
+    let milliseconds = nanoseconds / 1_000_000;
+    text[20] += (milliseconds / 100) as u8;
+    text[21..23].copy_from_slice(&two_digits(milliseconds % 100));
+    out.extend_from_slice(&text);
+}
+
+/// The text of a second of Unix time, with zeros for milliseconds.
+fn text_of(seconds: u64) -> [u8; 24] {
     // Both fit.
     let (days, of_day) = ((seconds / 86_400) as u32, (seconds % 86_400) as u32);
     let (year, month, day) = date(days);
-    let milliseconds = nanoseconds / 1_000_000;
     let [y0, y1] = two_digits(year / 100);
     let [y2, y3] = two_digits(year % 100);
     let [mo0, mo1] = two_digits(month);
@@ -156,13 +173,10 @@ pub fn push_time(at: Timestamp, out: &mut Vec<u8>) {
     let [h0, h1] = two_digits(of_day / 3600);
     let [mi0, mi1] = two_digits(of_day / 60 % 60);
     let [s0, s1] = two_digits(of_day % 60);
-    let [_, ms0] = two_digits(milliseconds / 100);
-    let [ms1, ms2] = two_digits(milliseconds % 100);
-    // Made beside the vector, which is then extended once.
-    out.extend_from_slice(&[
+    [
         y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1,
-        b'.', ms0, ms1, ms2, b'Z',
-    ]);
+        b'.', b'0', b'0', b'0', b'Z',
+    ]
 }
 
 /// The first second of Unix time whose year has five digits.

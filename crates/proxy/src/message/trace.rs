@@ -121,12 +121,14 @@ impl Trace {
         })
     }
 
-    /// Tells an upstream of the trace.
-    pub(crate) fn inject(&self, propagation: TracePropagation, headers: &mut HeaderMap) {
-        if propagation.w3c {
-            headers.insert(TRACEPARENT, self.traceparent());
-        }
+    /// Tells an upstream of the trace, among the fields of a request or by the field that has yet to be sent.
+    pub(crate) fn inject(
+        &self,
+        propagation: TracePropagation,
+        headers: &mut HeaderMap,
+    ) -> Option<TraceField> {
         b3::inject(self, propagation, headers);
+        propagation.w3c.then(|| self.traceparent())
     }
 
     /// The span that upstreams see as the one that they come from.
@@ -135,13 +137,30 @@ impl Trace {
     }
 
     /// The field for the upstream.
-    fn traceparent(&self) -> HeaderValue {
+    fn traceparent(&self) -> TraceField {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         write_hex(&self.id, &mut text[TRACE_ID]);
         write_hex(&self.sent_span(), &mut text[SPAN_ID]);
         text[TraceParent::LENGTH - 1] += u8::from(self.is_sampled);
-        // It is kept for retries. Of all ways to make a value that is shared, this one allocates least.
-        HeaderValue::from_maybe_shared(Bytes::from_owner(text)).expect("digits and hyphens")
+        TraceField(text)
+    }
+}
+
+/// The `traceparent` that is sent to an upstream, in place of any that the request has. Every request that is traced has its own,
+/// which as a field among the others would be allocated, checked and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TraceField([u8; TraceParent::LENGTH]);
+
+impl TraceField {
+    /// The value of the field.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Puts it among the fields of a request.
+    pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(self.0));
+        headers.insert(TRACEPARENT, value.expect("digits and hyphens"));
     }
 }
 
@@ -245,13 +264,22 @@ mod tests {
         )
     }
 
+    /// The field that an upstream gets, in place of the one that came.
+    fn sent(trace: &Trace) -> HeaderValue {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_static(SENT));
+        let field = trace.inject(TracePropagation::default(), &mut headers);
+        field.unwrap().insert_into(&mut headers);
+        assert_eq!(headers.len(), 1);
+        headers.remove(TRACEPARENT).unwrap()
+    }
+
     #[test]
     fn a_request_goes_on_with_the_trace_that_it_came_with() {
         let trace = trace(Some(SENT), true).unwrap();
         assert_eq!(trace.parent, bytes_of("b7ad6b7169203331"));
         assert_eq!(Some(trace.id), bytes_of("0af7651916cd43dd8448eb211c80319c"));
-        let said = trace.traceparent();
-        let said = TraceParent::read(&said).unwrap();
+        let said = TraceParent::read(&sent(&trace)).unwrap();
         let expected = TraceParent {
             trace: trace.id,
             span: trace.span,
@@ -262,10 +290,7 @@ mod tests {
             upstream_span: Some([7; 8]),
             ..trace
         };
-        assert_eq!(
-            TraceParent::read(&spawned.traceparent()).unwrap().span,
-            [7; 8]
-        );
+        assert_eq!(TraceParent::read(&sent(&spawned)).unwrap().span, [7; 8]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::upstream::{BodyBeginning, CallError, OutgoingRequest, RequestBody, Wh
 pub(super) async fn ask<'a>(
     identified: Box<Identified<'a>>,
     target: &Target,
-    OutgoingRequest { parts, body }: &mut OutgoingRequest,
+    OutgoingRequest { parts, body, .. }: &mut OutgoingRequest,
     enquiry: Enquiry<'_>,
 ) -> Result<Admitted<'a>, Refusal> {
     let auth = identified.auth();

@@ -170,7 +170,7 @@ impl RequestCopy {
             trip: &trip,
             memo: &ClientMemo::default(),
         };
-        let request = Box::new(OutgoingRequest { parts, body });
+        let request = OutgoingRequest::of(parts, body);
         match context.upstreams.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => {
                 discard(response.into_body()).await;

@@ -128,7 +128,7 @@ pub(super) fn keep<'a>(
     if forwarded.wanted.is_some() {
         return None;
     }
-    let OutgoingRequest { parts, body } = request;
+    let OutgoingRequest { parts, body, .. } = request;
     // What is sent again is decompressed as well.
     compression::decode(policies, parts, body);
     let plan = clearance.plan();
@@ -319,7 +319,7 @@ impl<'a> FollowedRequest<'a> {
                 return Ok(HopEnd::Ended(response, rule));
             }
             HopStep::Forward(passage, forwarded, body) => {
-                let request = Box::new(OutgoingRequest { parts, body });
+                let request = OutgoingRequest::of(parts, body);
                 (passage, forwarded, request)
             }
         };

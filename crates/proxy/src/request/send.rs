@@ -129,9 +129,9 @@ pub(super) async fn forward<'a>(
         exchange.takes_no_interim();
     }
     let origin = HeadOrigin::new(exchange.identity(), &connection.context);
-    let OutgoingRequest { parts, body } = &mut *request;
+    let OutgoingRequest { parts, body, trace } = &mut *request;
     prepare(parts, body, &cleared, filters, origin);
-    exchange.sends(parts);
+    *trace = exchange.sends(parts);
     if let Some(wanted) = wanted {
         wanted.apply_to_request(&mut parts.headers);
     }

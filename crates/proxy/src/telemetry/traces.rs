@@ -12,7 +12,7 @@ use prost::Message as _;
 
 use super::access_log::{LineFacts, environment, point, text_of};
 use super::otlp::{KeyValue, Span, SpanEvent, SpanStatus, nanoseconds};
-use crate::message::trace::{Trace, TracePropagation};
+use crate::message::trace::{Trace, TraceField, TracePropagation};
 use crate::record::{ExchangeEnd, Record};
 
 /// `SPAN_KIND_SERVER`
@@ -72,9 +72,9 @@ impl TracedRequest {
         };
     }
 
-    /// Tells an upstream of the trace.
-    pub(crate) fn inject(&self, headers: &mut HeaderMap) {
-        self.trace.inject(self.propagation, headers);
+    /// Tells an upstream of the trace, as [`Trace::inject`] does.
+    pub(crate) fn inject(&self, headers: &mut HeaderMap) -> Option<TraceField> {
+        self.trace.inject(self.propagation, headers)
     }
 
     /// The tracing of the listener that took the request.

@@ -85,7 +85,7 @@ impl Upstreams {
             trip: &trip,
             memo: &ClientMemo::default(),
         };
-        let request = Box::new(OutgoingRequest { parts, body });
+        let request = OutgoingRequest::of(parts, body);
         match self.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => Ok(response),
             UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),

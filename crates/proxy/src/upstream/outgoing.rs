@@ -6,23 +6,38 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::request_body::RequestBody;
+use crate::message::trace::TraceField;
 
 /// A request on its way to an upstream. It is boxed where it begins, because it passes through many functions, each of which
 /// would move it.
 pub(crate) struct OutgoingRequest {
     pub(crate) parts: Parts,
     pub(crate) body: RequestBody,
+    /// The trace that the upstream is told of, where that is not among the fields.
+    pub(crate) trace: Option<TraceField>,
 }
 
 impl OutgoingRequest {
     /// Puts a request in its place.
     pub(crate) fn boxed(request: Request<RequestBody>) -> Box<Self> {
         let (parts, body) = request.into_parts();
-        Box::new(Self { parts, body })
+        Self::of(parts, body)
     }
 
-    /// The form in which connections take it.
-    pub(super) fn into_request(self) -> Request<RequestBody> {
+    /// Puts a request in its place.
+    pub(crate) fn of(parts: Parts, body: RequestBody) -> Box<Self> {
+        Box::new(Self {
+            parts,
+            body,
+            trace: None,
+        })
+    }
+
+    /// The form in which HTTP/2 connections take it.
+    pub(super) fn into_request(mut self) -> Request<RequestBody> {
+        if let Some(trace) = self.trace {
+            trace.insert_into(&mut self.parts.headers);
+        }
         Request::from_parts(self.parts, self.body)
     }
 }
@@ -34,6 +49,7 @@ pub(super) struct Replay<'a> {
     uri: Uri,
     fields: Vec<(HeaderName, HeaderValue)>,
     body: RequestBody,
+    trace: Option<TraceField>,
     space: &'a ReplaySpace,
 }
 
@@ -54,6 +70,7 @@ impl<'a> Replay<'a> {
             uri: parts.uri.clone(),
             fields,
             body,
+            trace: request.trace,
             space,
         })
     }
@@ -67,7 +84,11 @@ impl<'a> Replay<'a> {
         for (name, value) in &self.fields {
             parts.headers.append(name, value.clone());
         }
-        Some(Box::new(OutgoingRequest { parts, body }))
+        Some(Box::new(OutgoingRequest {
+            parts,
+            body,
+            trace: self.trace,
+        }))
     }
 }
 

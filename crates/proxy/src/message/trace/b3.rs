@@ -143,7 +143,10 @@ mod tests {
                 ("x-b3-sampled", "0"),
                 ("x-b3-parentspanid", SPAN),
             ]);
-            trace.inject(names.parse().unwrap(), &mut headers);
+            let field = trace.inject(names.parse().unwrap(), &mut headers);
+            if let Some(field) = field {
+                field.insert_into(&mut headers);
+            }
             let mut told: Vec<_> = headers
                 .iter()
                 .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))

@@ -2,7 +2,7 @@
 //! times as long for an address.
 
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use egret_config::access_log::{push_digits, push_time};
@@ -19,7 +19,13 @@ pub(super) fn ip(ip: IpAddr, out: &mut Vec<u8>) {
         let _ = write!(out, "{ip}");
         return;
     };
-    let mut text = [0; 16];
+    let (text, length) = octets(ip);
+    out.extend_from_slice(&text[..length - 1]);
+}
+
+/// The octets of an address with a dot behind each of them, in front of which so many bytes are.
+fn octets(ip: Ipv4Addr) -> ([u8; 24], usize) {
+    let mut text = [0; 24];
     let mut length = 0;
     for octet in ip.octets() {
         // What follows the dot is written over, or cut off at the end.
@@ -27,7 +33,7 @@ pub(super) fn ip(ip: IpAddr, out: &mut Vec<u8>) {
         text[length..length + 4].copy_from_slice(&octet);
         length += usize::from(digits) + 1;
     }
-    out.extend_from_slice(&text[..length - 1]);
+    (text, length)
 }
 
 /// The text of each byte of an address with a dot behind it, and the number of its digits.
@@ -57,9 +63,13 @@ static OCTETS: [([u8; 4], u8); 256] = {
 pub(super) fn address(address: SocketAddr, out: &mut Vec<u8>) {
     match address {
         SocketAddr::V4(address) => {
-            ip(IpAddr::V4(*address.ip()), out);
-            out.push(b':');
-            number(address.port(), out);
+            let (mut text, mut length) = octets(*address.ip());
+            text[length - 1] = b':';
+            let mut port = itoa::Buffer::new();
+            let port = port.format(address.port()).as_bytes();
+            text[length..length + port.len()].copy_from_slice(port);
+            length += port.len();
+            out.extend_from_slice(&text[..length]);
         }
         SocketAddr::V6(address) => {
             let _ = write!(out, "{address}");

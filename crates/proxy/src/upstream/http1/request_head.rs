@@ -5,10 +5,11 @@ use std::io::Write as _;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame};
 
 use super::outbox::Outbox;
+use crate::message::trace::TRACEPARENT;
 use crate::upstream::outgoing::OutgoingRequest;
 use crate::upstream::request_body::{RequestBody, RequestBodyError};
 
@@ -24,7 +25,17 @@ pub(super) enum BodyEncoder {
 pub(super) fn write(request: &mut OutgoingRequest, to: &mut Vec<u8>) -> Option<BodyEncoder> {
     let encoder = frame(&mut request.parts.headers, &request.body);
     write_line(&request.parts, to);
-    write_fields(&request.parts.headers, to);
+    let fields = &request.parts.headers;
+    match &request.trace {
+        None => write_fields(fields, to),
+        Some(trace) => {
+            to.extend_from_slice(b"traceparent: ");
+            to.extend_from_slice(trace.as_bytes());
+            to.extend_from_slice(b"\r\n");
+            let others = fields.iter().filter(|(name, _)| **name != TRACEPARENT);
+            write_fields(others, to);
+        }
+    }
     encoder
 }
 
@@ -73,7 +84,10 @@ fn write_line(parts: &Parts, to: &mut Vec<u8>) {
 }
 
 /// Writes fields, and the empty line after them.
-fn write_fields(fields: &HeaderMap, to: &mut Vec<u8>) {
+fn write_fields<'a>(
+    fields: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+    to: &mut Vec<u8>,
+) {
     for (name, value) in fields {
         to.extend_from_slice(name.as_str().as_bytes());
         to.extend_from_slice(b": ");
@@ -141,6 +155,7 @@ mod tests {
     use http::{Method, Request, Uri};
 
     use super::*;
+    use crate::message::trace::{Trace, TracePropagation};
 
     const BODY: &[u8] = b"text";
 
@@ -228,6 +243,34 @@ mod tests {
                 head(method, uri, fields, body),
                 (expected.to_owned(), encoder)
             );
+        }
+    }
+
+    #[test]
+    fn a_trace_is_told_in_place_of_any_that_was() {
+        const FIELD: &str =
+            "traceparent: 00-01010101010101010101010101010101-0202020202020202-01\r\n";
+        let trace = Trace {
+            id: [1; 16],
+            span: [2; 8],
+            parent: None,
+            upstream_span: None,
+            is_sampled: true,
+            is_allowed: true,
+        };
+        for fields in [&["accept"][..], &["traceparent", "accept"]] {
+            let mut request = OutgoingRequest::boxed(Request::new(RequestBody::own(Bytes::new())));
+            for name in fields {
+                let value = HeaderValue::from_static("other");
+                request.parts.headers.insert(*name, value);
+            }
+            let headers = &mut request.parts.headers;
+            request.trace = trace.inject(TracePropagation::default(), headers);
+            let mut written = Vec::new();
+            write(&mut request, &mut written);
+            let written = String::from_utf8(written).unwrap();
+            let expected = format!("GET / HTTP/1.1\r\n{FIELD}accept: other\r\n\r\n");
+            assert_eq!(written, expected);
         }
     }
 
