@@ -98,6 +98,15 @@ pub enum NameError {
     /// A URL where a host is needed.
     #[error("a host, not a URL, is needed here")]
     Url,
+    /// `.example.com`, as other proxies write what is below a name.
+    #[error("names below a name are written '*.example.com', and the name itself is another host")]
+    LeadingDot,
+    /// `*` alone.
+    #[error("'*' is no host; leave the field out for every host")]
+    Everything,
+    /// A path after the host.
+    #[error("a host without a path is needed here")]
+    HasPath,
     /// A port after the host.
     #[error("a host without a port is needed here")]
     HasPort,

@@ -100,7 +100,10 @@ fn every_fault_is_in_words_and_has_its_field() {
             json!({"list": [{"name": "a", "prot": 1}]}),
             "list[0].prot: unknown field; did you mean port?",
         ),
-        (json!({"elsewhere": {"a": 1}}), "elsewhere: unknown field"),
+        (
+            json!({"elsewhere": {"a": 1}}),
+            "elsewhere: unknown field; there are list, labels, isOn, mode, amount, small",
+        ),
         (json!([]), ": needs fields, as `name: value`, not a list"),
     ] {
         assert_eq!(faults(value.clone()), [expected], "{value}");

@@ -100,6 +100,20 @@ impl<'a> ValueDecoder<'a> {
     }
 }
 
+/// The most text of known fields that is told in place of one that was meant.
+const MAX_LISTED: usize = 200;
+
+/// The field that was probably meant, or else all of them if they are few.
+fn suggestion(name: &str, known: &[&str]) -> String {
+    let meant = did_you_mean(name, known.iter().copied());
+    let all = known.join(", ");
+    if meant.is_empty() && !all.is_empty() && all.len() <= MAX_LISTED {
+        format!("; there are {all}")
+    } else {
+        meant
+    }
+}
+
 /// A number with a fraction of zero is a whole number, as for an API server.
 fn visit_number<'de, V: Visitor<'de>>(
     number: &Number,
@@ -202,7 +216,7 @@ impl<'de> Deserializer<'de> for ValueDecoder<'_> {
     /// Called for the fields that a type does not have.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let suggestion = match self.path {
-            FieldPath::Field(_, name) => did_you_mean(name, self.siblings.iter().copied()),
+            FieldPath::Field(_, name) => suggestion(name, self.siblings),
             FieldPath::Root | FieldPath::Element(..) => String::new(),
         };
         self.faults.borrow_mut().push(DecodeFault {

@@ -1,12 +1,15 @@
-//! Warnings about what is served as a whole: an open proxy, and policies that together leave nothing.
+//! Warnings about what is served as a whole: an open proxy, policies that together leave nothing, and addresses that are
+//! allowed and stay denied.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::log::{FieldFault, ReportLog};
 use crate::name::HostMatcher;
-use crate::policy::egress::{EgressAction, EgressMode, EgressRule, EgressRules};
+use crate::policy::egress::{EgressAction, EgressMode, EgressRule, EgressRules, special};
 use crate::resources::{ObjectRef, Resources};
 use crate::rule::{BackendDestination, RouteFilters, RouteRule, RuleAction, WeightedBackend};
 use crate::snapshot::{BindAddress, Listener, ListenerSocket, ValidationMode};
@@ -18,6 +21,7 @@ pub(super) fn report(
 ) {
     let mut open: BTreeSet<(&ObjectRef, &ObjectRef, &str)> = BTreeSet::new();
     let mut nothing: BTreeMap<(&ObjectRef, &ObjectRef), &ObjectRef> = BTreeMap::new();
+    let mut closed: BTreeMap<(&ObjectRef, usize, usize), &'static str> = BTreeMap::new();
     for (bind, socket) in sockets {
         for listener in &socket.listeners {
             let rules = listener.routes.rules().map(|(_, rule)| rule);
@@ -29,6 +33,7 @@ pub(super) fn report(
                     for (policy, other) in exclusive(&backend.egress.policies) {
                         nothing.entry((policy, other)).or_insert(&rule.route);
                     }
+                    closed.extend(still_denied(&backend.egress.policies));
                 }
             }
         }
@@ -43,6 +48,15 @@ pub(super) fn report(
             );
             let warning = FieldFault::new("spec.defaultAction", message);
             log.warn(policy, &object.source, &warning);
+        }
+    }
+    for ((policy, rule, host), class) in closed {
+        if let Some(object) = resources.egress_policies.get(policy) {
+            let field = format!("spec.rules[{rule}].hosts[{host}]");
+            let message = format!(
+                "such an address is {class} and stays denied: addresses.allow of an EgressPolicy on the Gateway opens it"
+            );
+            log.warn(policy, &object.source, &FieldFault::new(field, message));
         }
     }
 }
@@ -113,6 +127,41 @@ fn exclusive(policies: &[Arc<EgressRules>]) -> Vec<(&ObjectRef, &ObjectRef)> {
         }
     }
     pairs
+}
+
+/// The networks that rules allow to be named and the built-in list denies, by policy, rule and host, with their classes.
+/// Exceptions of rules are for names, and do not open them.
+fn still_denied<'a>(
+    policies: &'a [Arc<EgressRules>],
+) -> impl Iterator<Item = ((&'a ObjectRef, usize, usize), &'static str)> {
+    let enforced = policies
+        .iter()
+        .filter(|rules| rules.mode == EgressMode::Enforce);
+    let opened: Vec<IpNet> = enforced
+        .flat_map(|rules| rules.allow_addresses.iter().map(|exception| exception.net))
+        .collect();
+    let rules = policies.iter().flat_map(|policy| {
+        let rules = policy.rules.iter().enumerate();
+        rules.map(move |(index, rule)| (&policy.policy, index, rule))
+    });
+    let allowing = rules.filter(|(_, _, rule)| rule.action == EgressAction::Allow);
+    let hosts = allowing.flat_map(|(policy, index, rule)| {
+        let hosts = rule.hosts.iter().enumerate();
+        hosts.map(move |(at, host)| ((policy, index, at), host))
+    });
+    hosts.filter_map(move |(place, host)| {
+        let HostMatcher::Net(net) = host else {
+            return None;
+        };
+        let is_opened = opened
+            .iter()
+            .any(|open| open.contains(net) || net.contains(open));
+        let class = special::class(net.network())?;
+        let is_whole = special::class(net.broadcast()) == Some(class);
+        // Nobody has the addresses of examples.
+        let is_example = class == "documentation";
+        (is_whole && !is_opened && !is_example).then_some((place, class))
+    })
 }
 
 /// Whether a policy denies by default and allows something.

@@ -189,49 +189,74 @@ impl TargetLookup<'_> {
 
     /// Whether a target exists and Egret serves it.
     pub(super) fn presence(&self, target: &PolicyTarget) -> TargetPresence {
-        let is_there = |names: Vec<&str>| match &target.section {
-            Some(section) if !names.contains(&section.as_str()) => TargetPresence::SectionMissing,
-            Some(_) | None => TargetPresence::Served,
-        };
-        let found = match target.object.kind {
-            Kind::Gateway => self.resources.gateways.get(&target.object).map(|gateway| {
-                let listeners = gateway.value.spec.listeners.iter();
-                match self.classes.is_ours(&gateway.value) {
-                    true => is_there(listeners.map(|listener| listener.name.as_str()).collect()),
-                    false => TargetPresence::Foreign,
-                }
-            }),
-            Kind::ListenerSet => self.resources.listener_sets.get(&target.object).map(|set| {
-                let listeners = set.value.spec.listeners.iter();
-                // Without its Gateway it is not served, and nothing is open.
-                match self.serves_set(&target.object) {
-                    true => is_there(listeners.map(|listener| listener.name.as_str()).collect()),
-                    false => TargetPresence::Foreign,
-                }
-            }),
-            Kind::HttpRoute => self.resources.http_routes.get(&target.object).map(|route| {
-                let rules = route.value.spec.rules.iter().flatten();
-                is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
-            }),
-            Kind::GrpcRoute => self.resources.grpc_routes.get(&target.object).map(|route| {
-                let rules = route.value.spec.rules.iter().flatten();
-                is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
-            }),
-            Kind::TlsRoute => self.resources.tls_routes.get(&target.object).map(|route| {
-                let rules = route.value.spec.rules.iter();
-                is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
-            }),
-            Kind::Backend => self
-                .resources
-                .backends
-                .get(&target.object)
-                .map(|_| TargetPresence::Served),
-            Kind::Service => self.resources.services.get(&target.object).map(|service| {
-                let ports = service.value.ports.iter();
-                is_there(ports.map(|port| &*port.name).collect())
-            }),
+        let PolicyTarget { object, section } = target;
+        let Self { resources, .. } = self;
+        let is_there = |exists: bool| exists.then_some(true);
+        let is_served = match object.kind {
+            Kind::Gateway => resources
+                .gateways
+                .get(object)
+                .map(|gateway| self.classes.is_ours(&gateway.value)),
+            // Without its Gateway it is not served, and nothing is open.
+            Kind::ListenerSet => resources
+                .listener_sets
+                .get(object)
+                .map(|_| self.serves_set(object)),
+            Kind::HttpRoute => is_there(resources.http_routes.contains_key(object)),
+            Kind::GrpcRoute => is_there(resources.grpc_routes.contains_key(object)),
+            Kind::TlsRoute => is_there(resources.tls_routes.contains_key(object)),
+            Kind::Backend => is_there(resources.backends.contains_key(object)),
+            Kind::Service => is_there(resources.services.contains_key(object)),
             _ => None,
         };
-        found.unwrap_or(TargetPresence::Missing)
+        match (is_served, section) {
+            (None, _) => TargetPresence::Missing,
+            (Some(false), _) => TargetPresence::Foreign,
+            (Some(true), Some(section))
+                if object.kind != Kind::Backend
+                    && !self.sections(object).contains(&section.as_str()) =>
+            {
+                TargetPresence::SectionMissing
+            }
+            (Some(true), _) => TargetPresence::Served,
+        }
+    }
+
+    /// The names of the sections of an object: of its listeners, its rules or its ports.
+    pub(super) fn sections(&self, object: &ObjectRef) -> Vec<&str> {
+        let Self { resources, .. } = self;
+        match object.kind {
+            Kind::Gateway => {
+                let gateway = resources.gateways.get(object).into_iter();
+                let listeners = gateway.flat_map(|gateway| &gateway.value.spec.listeners);
+                listeners.map(|listener| listener.name.as_str()).collect()
+            }
+            Kind::ListenerSet => {
+                let set = resources.listener_sets.get(object).into_iter();
+                let listeners = set.flat_map(|set| &set.value.spec.listeners);
+                listeners.map(|listener| listener.name.as_str()).collect()
+            }
+            Kind::HttpRoute => {
+                let route = resources.http_routes.get(object).into_iter();
+                let rules = route.flat_map(|route| route.value.spec.rules.iter().flatten());
+                rules.filter_map(|rule| rule.name.as_deref()).collect()
+            }
+            Kind::GrpcRoute => {
+                let route = resources.grpc_routes.get(object).into_iter();
+                let rules = route.flat_map(|route| route.value.spec.rules.iter().flatten());
+                rules.filter_map(|rule| rule.name.as_deref()).collect()
+            }
+            Kind::TlsRoute => {
+                let route = resources.tls_routes.get(object).into_iter();
+                let rules = route.flat_map(|route| &route.value.spec.rules);
+                rules.filter_map(|rule| rule.name.as_deref()).collect()
+            }
+            Kind::Service => {
+                let service = resources.services.get(object).into_iter();
+                let ports = service.flat_map(|service| service.value.ports.iter());
+                ports.map(|port| &*port.name).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }

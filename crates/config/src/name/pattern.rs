@@ -32,8 +32,7 @@ impl HostPattern {
     ///
     /// # Errors
     /// The errors of [`DnsName::parse`], and [`NameError::Wildcard`] for a `*` anywhere else. A text that looks like
-    /// something other than a name gives [`NameError::Address`], [`NameError::Network`], [`NameError::Url`] or
-    /// [`NameError::HasPort`].
+    /// something other than a name gives an error that says so, such as [`NameError::Address`] or [`NameError::HasPort`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         Self::parse_name(text).map_err(|error| likely_mistake(text).unwrap_or(error))
     }
@@ -160,8 +159,21 @@ fn likely_mistake(text: &str) -> Option<NameError> {
     if text.contains("://") {
         return Some(NameError::Url);
     }
+    if text == "*" {
+        return Some(NameError::Everything);
+    }
     if text.parse::<IpNet>().is_ok() {
         return Some(NameError::Network);
+    }
+    if let Some((host, _)) = text.split_once('/') {
+        return HostPattern::parse_name(host)
+            .is_ok()
+            .then_some(NameError::HasPath);
+    }
+    if let Some(name) = text.strip_prefix('.') {
+        return HostPattern::parse_name(name)
+            .is_ok()
+            .then_some(NameError::LeadingDot);
     }
     if without_brackets(text).parse::<IpAddr>().is_ok() {
         return Some(NameError::Address);

@@ -21,6 +21,7 @@ mod client;
 mod decision;
 mod expiry;
 mod limit;
+mod near;
 mod sni;
 pub mod special;
 
@@ -28,6 +29,7 @@ pub use client::{CertificatePattern, ClientMatcher, EgressClient, UserPattern};
 pub use decision::{AskedRequest, DecidingRule, EgressDecision, EgressRequest};
 pub use expiry::{AddressException, Expiry};
 pub use limit::{EgressLimit, LimitKey, LimitedClient};
+pub use near::{NearRule, RuleMiss};
 pub use sni::{EgressSni, HelloName, SniRequirement};
 
 pub use egret_api::egret::{EgressAction, EgressMode};

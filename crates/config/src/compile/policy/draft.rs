@@ -185,7 +185,10 @@ impl<'a> PolicyDraft<'a> {
                     let message = missing::message(targets.resources, &target.object);
                     self.not_found(message, log)
                 }
-                TargetPresence::SectionMissing => self.section_not_found(target, policies, log),
+                TargetPresence::SectionMissing => {
+                    let sections = targets.sections(&target.object);
+                    self.section_not_found(target, &sections, policies, log)
+                }
                 TargetPresence::Served if self.faults.is_empty() => {
                     match attach(policies, target) {
                         TargetOutcome::Attached => attached("Attached", "Attached to all targets"),
@@ -305,10 +308,12 @@ impl<'a> PolicyDraft<'a> {
         log.binding(self.policy, binding);
     }
 
-    /// Makes the whole object refuse all requests: it is not known which section was meant.
+    /// Makes the whole object refuse all requests: it is not known which section was meant. Clients are not told which
+    /// there are.
     fn section_not_found(
         &self,
         target: &PolicyTarget,
+        sections: &[&str],
         policies: &mut CompiledPolicies,
         log: &mut ReportLog,
     ) -> Vec<StatusCondition> {
@@ -316,7 +321,11 @@ impl<'a> PolicyDraft<'a> {
         let section = target.section.as_deref().unwrap_or_default();
         let message = format!("{object} has no section {section}; all of it is refused");
         policies.refuse(&PolicyTarget::new(object, None), self.policy, &message);
-        self.not_found(message, log)
+        let there = match sections {
+            [] => "none has a name".to_owned(),
+            sections => format!("there are {}", sections.join(", ")),
+        };
+        self.not_found(format!("{message}; {there}"), log)
     }
 
     fn not_found(&self, message: String, log: &mut ReportLog) -> Vec<StatusCondition> {

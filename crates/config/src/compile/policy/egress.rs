@@ -336,6 +336,7 @@ fn net(text: &str) -> Result<IpNet, String> {
 fn host(text: &str) -> Result<HostMatcher, String> {
     HostMatcher::parse(text).map_err(|error| match error {
         NameError::HasPort => "a port belongs in ports".to_owned(),
+        NameError::HasPath => "a path belongs in paths".to_owned(),
         error => error.to_string(),
     })
 }

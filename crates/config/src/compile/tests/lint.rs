@@ -147,6 +147,55 @@ fn two_allow_lists_without_anything_in_common_are_told() {
 }
 
 #[test]
+fn addresses_that_are_allowed_and_stay_denied_are_told() {
+    let denied = |host: usize, class: &str| {
+        format!(
+            "spec.rules[0].hosts[{host}]: such an address is {class} and stays denied: addresses.allow of an EgressPolicy \
+             on the Gateway opens it"
+        )
+    };
+    for (spec, expected) in [
+        (
+            "rules: [{action: Allow, hosts: [8.8.8.8, 10.0.0.0/8]}]",
+            vec![denied(1, "private")],
+        ),
+        (
+            "rules: [{action: Allow, hosts: ['fc00::/7', 169.254.169.254], addresses: [169.254.169.254]}]",
+            vec![denied(0, "unique local"), denied(1, "link-local")],
+        ),
+        (
+            "mode: Audit\n  rules: [{action: Allow, hosts: [10.1.2.3]}]\n  defaultAction: Deny",
+            vec![denied(0, "private")],
+        ),
+        (
+            "defaultAction: Deny\n  rules: [{action: Allow, hosts: [10.0.0.0/8]}]\n  addresses: {allow: [10.1.2.3]}",
+            vec![],
+        ),
+        // Most of these are public.
+        (
+            "rules: [{action: Allow, hosts: [0.0.0.0/0, 8.0.0.0/6]}]",
+            vec![],
+        ),
+    ] {
+        let told = of_policies(&with_route(&egress("p", "infra", GATEWAY, spec)));
+        assert_eq!(told, expected, "{spec}");
+    }
+    // The exception of another policy holds too.
+    let text = egress(
+        "opens",
+        "infra",
+        GATEWAY,
+        "defaultAction: Deny\n  rules: [{action: Allow, ports: [80]}]\n  addresses: {allow: [10.0.0.0/8]}",
+    ) + &egress(
+        "p",
+        "apps",
+        ROUTE,
+        "rules: [{action: Allow, hosts: [10.1.2.3]}]",
+    );
+    assert_eq!(of_policies(&with_route(&text)), [""; 0]);
+}
+
+#[test]
 fn an_open_proxy_is_told() {
     let is_open = |compiled: &CompiledConfig| {
         let mut warnings = compiled.report.warnings.iter();

@@ -318,7 +318,8 @@ fn what_kgateway_does_not_have_is_unknown() {
         ("retries: {}", "retries: unknown field"),
         (
             "retry: {numRetries: 1, retryOn: [5xx]}",
-            "retry.numRetries: unknown field",
+            "retry.numRetries: unknown field; there are attempts, backoffBaseInterval, perTryTimeout, retryOn, statusCodes, \
+             rateLimitedBackOff, retryHostPredicates, hostSelectionAttempts",
         ),
     ];
     for (line, error) in cases {

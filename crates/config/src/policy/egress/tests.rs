@@ -6,13 +6,14 @@ use ipnet::IpNet;
 
 use super::{
     AddressDenied, AddressException, ClientMatcher, EgressAction, EgressClient, EgressDecision,
-    EgressMode, EgressPolicySet, EgressRequest, EgressRule, EgressRules, EgressSni, HelloName,
-    PortRange, UserPattern,
+    EgressMode, EgressPolicySet, EgressRequest, EgressRule, EgressRules, EgressSni, Expiry,
+    HelloName, PortRange, UserPattern,
 };
 use crate::name::{Host, HostMatcher, Port};
 use crate::resources::{Kind, ObjectRef};
 
 mod conditional;
+mod near;
 
 fn policy(name: &str) -> EgressRules {
     EgressRules {

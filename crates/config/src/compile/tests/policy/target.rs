@@ -163,12 +163,12 @@ fn a_part_that_is_not_there_refuses_the_whole_object() {
     }
     assert_eq!(
         condition(&compiled, "EgressPolicy apps/p", "Accepted"),
-        format!("false TargetNotFound: {message}")
+        format!("false TargetNotFound: {message}; there are main, side")
     );
     let problems = problems(&compiled);
     assert_eq!(
         problems[0],
-        format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}")
+        format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}; there are main, side")
     );
 
     let compiled = with("infra", "{Gateway: gw, sectionName: none}");
@@ -178,7 +178,7 @@ fn a_part_that_is_not_there_refuses_the_whole_object() {
     assert_eq!(&*refuse.message, message);
     assert_eq!(
         condition(&compiled, "EgressPolicy infra/p", "Accepted"),
-        format!("false TargetNotFound: {message}")
+        format!("false TargetNotFound: {message}; there are http")
     );
 }
 
