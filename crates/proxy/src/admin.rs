@@ -141,7 +141,7 @@ impl AdminServer {
     ) -> io::Result<Self> {
         let access = AccessRules::new(address, token)
             .map_err(|why| io::Error::new(io::ErrorKind::PermissionDenied, why))?;
-        Self::start_with(access, ("admin", address), parts, control)
+        Self::start_with(access, ("--admin", address), parts, control)
     }
 
     /// Starts a server that answers probes and nothing else.
@@ -155,7 +155,7 @@ impl AdminServer {
     ) -> io::Result<Self> {
         Self::start_with(
             AccessRules::for_probes(),
-            ("probe", address),
+            ("--probe-address", address),
             parts,
             control,
         )
@@ -163,15 +163,16 @@ impl AdminServer {
 
     fn start_with(
         access: AccessRules,
-        (what, address): (&str, SocketAddr),
+        (flag, address): (&str, SocketAddr),
         parts: Arc<AdminParts>,
         control: &Handle,
     ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("the {what} address {address}: {error}"),
-            )
+            let other = match error.kind() {
+                io::ErrorKind::AddrInUse => "; does Egret run already? The flag names another",
+                _ => "",
+            };
+            io::Error::new(error.kind(), format!("{flag} {address}: {error}{other}"))
         })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

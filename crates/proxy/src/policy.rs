@@ -346,6 +346,18 @@ impl<'a> Admitted<'a> {
         Some(format!("rule {} of {policy}", rule.name))
     }
 
+    /// The rules of egress policies that nearly allow the request, in words.
+    pub(crate) fn near_misses(
+        &self,
+        plan: &ForwardPlan<'_>,
+        context: &PolicyContext<'_, '_>,
+    ) -> Vec<String> {
+        let kept = self.kept(context, plan);
+        let request = egress_request(plan, self.sender.facts(), kept.as_deref());
+        let near = plan.egress.near_misses(request);
+        near.iter().map(ToString::to_string).collect()
+    }
+
     /// Asks `rbac`, and then the egress policies, about the destination of a plan. Gives the request as it was asked about
     /// beside the decision, if it is needed again.
     fn check_destination(

@@ -125,7 +125,10 @@ fn address_denied(about: &RefusalSubject, by: &AddressDenied) -> String {
     let what = about.judged_address();
     match &by.policy {
         Some(policy) => format!("{what} is denied by the addresses of {policy}"),
-        None if by.class == AddressDenied::OWN => format!("{what} is this proxy itself"),
+        // Who opens the proxy's own address in a browser is told what it wants.
+        None if by.class == AddressDenied::OWN => {
+            format!("{what} is this proxy itself: a request names the host that it is for")
+        }
         None if by.class == AddressDenied::NO_ENDPOINT => format!("{what} is {}", by.class),
         None => {
             let class = by.class;
@@ -240,7 +243,7 @@ mod tests {
             (
                 &built_in(AddressDenied::OWN),
                 &literal,
-                "10.1.2.3 is this proxy itself",
+                "10.1.2.3 is this proxy itself: a request names the host that it is for",
             ),
             (
                 &Refusal::Dns(DnsFailure::NxDomain),

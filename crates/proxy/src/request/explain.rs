@@ -2,20 +2,20 @@
 //! and in the same order, with what each of them said.
 //!
 //! Left out are the things that a decision is not needed for or that it would change: faults are not injected, nothing is
-//! taken from limits, no name is resolved.
+//! taken from limits, no DNS server is asked.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use egret_config::name::Host;
+use egret_config::name::{DnsName, Host};
 use egret_config::policy::egress::EgressDecision;
 use egret_config::policy::global_limit::GlobalRateLimit;
 use egret_config::policy::traffic::PolicySetting;
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{
-    BindAddress, Listener, ListenerSocket, Snapshot, WeightedBackend, WeightedBackends,
+    BindAddress, Listener, ListenerSocket, ResolverId, Snapshot, WeightedBackend, WeightedBackends,
 };
 use http::StatusCode;
 use http::request::Parts;
@@ -24,6 +24,7 @@ use super::decide::{self, RuleStep};
 use super::edge::{self, Purpose};
 use super::{check, connect, tls};
 use crate::dial::egress::OwnAddresses;
+use crate::dns::family::order_by_family;
 use crate::message::target::{Target, TargetForm, check_framing};
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
@@ -342,6 +343,11 @@ impl<'a> AskedUnder<'a, '_> {
             let by = admitted.undecided(&plan, &self.context());
             told.undecided = by.map(Undecided::By);
         }
+        // A log is replayed for what is decided, and not for why.
+        if !self.at.question.is_recorded {
+            told.notes
+                .extend(admitted.near_misses(&plan, &self.context()));
+        }
         match admitted.clear_uncounted(plan, &self.context()) {
             Err(refusal) => told.settled(facts, Some(&refusal), destination),
             Ok(ClearedRequest {
@@ -410,6 +416,19 @@ impl<'a> AskedUnder<'a, '_> {
         }
     }
 
+    /// The addresses of a name that is never queried. What the hosts file of the gateway's machine says is not known here.
+    fn known_addresses(&self, resolver: &ResolverId, name: &DnsName) -> Vec<IpAddr> {
+        let Some(settings) = self.at.explainer.snapshot.resolvers.get(resolver) else {
+            return Vec::new();
+        };
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        match settings.hosts.get(name) {
+            Some(addresses) => order_by_family(addresses, settings.family).to_vec(),
+            None if name.is_localhost() => order_by_family(&loopback, settings.family).to_vec(),
+            None => Vec::new(),
+        }
+    }
+
     /// Judges the addresses of the destination that are known.
     fn judge_addresses(
         &self,
@@ -418,12 +437,18 @@ impl<'a> AskedUnder<'a, '_> {
     ) -> Result<(), Refusal> {
         let plan = cleared.plan();
         let port = plan.destination.port.get();
-        let given = self.at.question.addresses.iter();
         let addresses: Vec<_> = match (plan.endpoints(), &plan.destination.host) {
             (Some(endpoints), _) if endpoints.is_empty() => return Err(Refusal::NoEndpoints),
             (Some(endpoints), _) => endpoints.to_vec(),
             (None, Host::Ip(ip)) => vec![SocketAddr::new(*ip, port)],
-            (None, Host::Name(_)) => given.map(|ip| SocketAddr::new(*ip, port)).collect(),
+            (None, Host::Name(name)) => {
+                let given = &self.at.question.addresses;
+                let ips = match given.is_empty() && plan.destination.proxy.is_none() {
+                    true => self.known_addresses(&plan.destination.resolver, name),
+                    false => given.clone(),
+                };
+                ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+            }
         };
         if addresses.is_empty() {
             told.notes.push(ADDRESSES_UNKNOWN.to_owned());

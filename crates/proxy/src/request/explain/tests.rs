@@ -118,6 +118,56 @@ fn listeners_that_do_not_take_the_request_are_left_out() {
 }
 
 #[test]
+fn a_denial_tells_which_rule_nearly_matched() {
+    let rules = "defaultAction: Deny\n  rules: [{name: web, action: Allow, hosts: [a.example], ports: [443]}]";
+    let config = format!("{GATEWAY}{}", egress_policy(rules));
+    let notes = |url| {
+        told(&config, &[("url", url), ("listener", "infra/http/one")])[0]
+            .notes
+            .clone()
+    };
+    assert_eq!(
+        notes("http://a.example/"),
+        ["rule web of EgressPolicy infra/p does not match: it is for ports 443"]
+    );
+    assert_eq!(notes("http://b.example/"), [""; 0]);
+    assert_eq!(notes("https://a.example/"), [ADDRESSES_UNKNOWN]);
+}
+
+#[test]
+fn addresses_that_no_server_is_asked_for_are_judged() {
+    let names = "---\napiVersion: egret.dev/v1alpha1\nkind: ResolverPolicy\nmetadata: {name: names, namespace: infra}\n\
+                 spec:\n  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]\n  \
+                 hosts:\n  - {hostname: wiki.test, addresses: [10.1.2.3]}\n  \
+                 - {hostname: web.test, addresses: [9.9.9.9]}\n";
+    let config = format!("{GATEWAY}{names}");
+    for (url, addresses, reason) in [
+        (
+            "http://wiki.test/",
+            &["10.1.2.3"][..],
+            Some("address_denied"),
+        ),
+        ("http://web.test/", &["9.9.9.9"], None),
+        ("http://other.test/", &[], None),
+        (
+            "http://localhost:9000/",
+            &["127.0.0.1", "::1"],
+            Some("address_denied"),
+        ),
+    ] {
+        let told = told(&config, &[("url", url), ("listener", "infra/http/one")]);
+        let judged = told[0].addresses.iter();
+        let mut judged: Vec<_> = judged.map(|one| one.address.ip().to_string()).collect();
+        judged.sort();
+        assert_eq!(judged, addresses, "{url}");
+        assert_eq!(told[0].reason, reason, "{url}");
+    }
+    // What is given takes the place of what is known.
+    let given = [("url", "http://wiki.test/"), ("address", "9.9.9.9")];
+    assert_eq!(told(&config, &given)[0].outcome, Outcome::Forwarded);
+}
+
+#[test]
 fn a_static_backend_takes_no_tunnel() {
     let told = told(
         GATEWAY,

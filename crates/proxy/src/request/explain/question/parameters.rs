@@ -24,16 +24,20 @@ pub const PARAMETERS: &[(&str, &str)] = &[
 ];
 
 impl QuestionForm {
+    /// Each form with its name.
+    pub const NAMES: [(&str, Self); 4] = [
+        ("host", Self::Host),
+        ("absolute", Self::Absolute),
+        ("connect", Self::Connect),
+        ("sni", Self::Sni),
+    ];
+
     fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "host" => Self::Host,
-            "absolute" => Self::Absolute,
-            "connect" => Self::Connect,
-            "sni" => Self::Sni,
-            _ => {
-                return Err("host, absolute, connect and sni are the forms of a request".to_owned());
-            }
-        })
+        let mut names = Self::NAMES.into_iter();
+        let found = names.find(|(name, _)| *name == text);
+        found
+            .map(|(_, form)| form)
+            .ok_or_else(|| "host, absolute, connect and sni are the forms of a request".to_owned())
     }
 }
 
