@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::files::STDIN;
 use crate::{clock, console};
 
-/// The name of stdin as a path.
-const STDIN: &str = "-";
+/// How what gzip has compressed begins (RFC 1952 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The fields of a line that tell what was asked for, and what was decided about it.
 #[derive(Debug, Deserialize)]
@@ -20,6 +21,9 @@ pub(crate) struct LogLine<'a> {
     pub(crate) client: Cow<'a, str>,
     #[serde(borrow)]
     pub(crate) listener: Option<Cow<'a, str>>,
+    /// The rule that took the request, `namespace/route/rule`.
+    #[serde(borrow)]
+    pub(crate) route: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) sni: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -81,7 +85,7 @@ impl<'a> LogLine<'a> {
 /// that takes long.
 ///
 /// # Errors
-/// The file that cannot be read, and why.
+/// The file that cannot be read, or that is compressed, and what to do.
 pub(crate) fn read(logs: &[PathBuf], mut each: impl FnMut(&[u8])) -> Result<(), String> {
     for path in logs {
         let told = |error: io::Error| format!("{}: {error}", path.display());
@@ -91,10 +95,30 @@ pub(crate) fn read(logs: &[PathBuf], mut each: impl FnMut(&[u8])) -> Result<(), 
             let file = File::open(path).map_err(told)?;
             let size = file.metadata().map_err(told)?.len();
             let progress = Progress::new(path, Some(size));
-            read_lines(BufReader::new(file), &mut each, progress).map_err(told)?;
+            let mut lines = BufReader::new(file);
+            if lines.fill_buf().map_err(told)?.starts_with(&GZIP) {
+                let path = path.display();
+                return Err(format!(
+                    "{path}: compressed by gzip; `-` reads what `zcat {path}` prints"
+                ));
+            }
+            read_lines(lines, &mut each, progress).map_err(told)?;
         }
     }
     Ok(())
+}
+
+/// Says what is wrong with a log of which nothing could be read: nothing that is made of it would mean anything.
+///
+/// # Errors
+/// If all lines are unreadable, and there are some.
+pub(crate) fn check_read(readable: usize, unreadable: usize) -> Result<(), String> {
+    if readable > 0 || unreadable == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "{unreadable} lines, and none is of Egret's access log in its default format"
+    ))
 }
 
 fn read_lines(

@@ -4,18 +4,23 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use egret_config::compile::{CompileOptions, FileAccess, GatewayPlacement};
 use egret_config::metrics_push::{EndpointError, MetricsCollector};
 use egret_config::resources::{Kind, ObjectRef};
-use egret_proxy::TracePropagation;
+use egret_proxy::{QuestionForm, TracePropagation};
 use tracing::level_filters::LevelFilter;
 
 use crate::clock;
 use crate::console::LogFormat;
 use crate::learn::LearnDetail;
+use crate::policy::PolicyTarget;
+
+mod hints;
+
+pub(crate) use hints::hinted;
 
 /// The version, and the commit that it is built from.
 const VERSION: &str = concat!(
@@ -39,7 +44,14 @@ Examples:
   egret init edge --allow api.example.com      write a folder to begin with
   egret serve edge                             serve it
   egret explain edge --url https://example.org say what would become of a request
-  egret learn access.log > edge/learned.yaml   make a policy of what was served";
+  egret check edge                             say what is wrong with it
+  egret learn access.log > learned.yaml        make a policy of what was served";
+
+const COMPLETIONS: &str = "\
+Examples:
+  egret completions bash > /etc/bash_completion.d/egret
+  egret completions zsh > \"${fpath[1]}/_egret\"
+  egret completions fish > ~/.config/fish/completions/egret.fish";
 
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
 #[derive(Debug, Parser)]
@@ -72,11 +84,15 @@ pub(crate) enum CliCommand {
     /// List the requests of an access log that the configuration would decide differently; exit 1 if there are any
     Replay(ReplayArgs),
     /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Print the manual page, or write the pages of all commands into a folder
+    #[command(
+        after_help = "Examples:\n  egret man | man -l -\n  egret man /usr/local/share/man/man1"
+    )]
     Man {
         /// The folder
         #[arg(value_name = "DIR")]
@@ -109,7 +125,7 @@ impl CliCommand {
 /// The configuration that `serve` and `check` read, what decides its meaning, and how it is told.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigSources {
-    /// YAML or JSON files, or folders of such files
+    /// YAML or JSON files, or folders of such files; commands that read once, such as `check`, read stdin as `-`
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -189,6 +205,7 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret proxy --gateway egress/http --kubeconfig ~/.kube/config")]
 pub(crate) struct ProxyArgs {
     /// The Gateway to serve
     #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, value_name = "NAMESPACE/NAME")]
@@ -254,18 +271,22 @@ pub(crate) struct RunArgs {
     /// Time after SIGTERM or SIGINT during which /readyz fails and new connections are still accepted
     #[arg(long, env = "EGRET_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration, value_name = "DURATION")]
     pub(crate) shutdown_delay: Duration,
-    /// Log level on stderr: off, error, warn, info, debug or trace
+    /// Log level on stderr
     #[arg(
         long,
         env = "EGRET_LOG_LEVEL",
         default_value = "info",
+        value_parser = log_level(),
+        ignore_case = true,
         value_name = "LEVEL"
     )]
     pub(crate) log_level: LevelFilter,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  egret check /etc/egret policies/new.yaml -o json")]
+#[command(
+    after_help = "Examples:\n  egret check /etc/egret policies/new.yaml -o json\n  helm template edge | egret check -"
+)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
@@ -278,10 +299,11 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret init edge --allow api.example.com '*.example.org'")]
 pub(crate) struct InitArgs {
-    /// The folder, which is created
-    #[arg(default_value = "egret", value_name = "DIR")]
-    pub(crate) folder: PathBuf,
+    /// The folder, which is created [default: egret]
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
     /// Hosts that may be reached: names, `*.` and a name for all below it, addresses
     #[arg(long, num_args = 1.., value_name = "HOST")]
     pub(crate) allow: Vec<String>,
@@ -343,8 +365,8 @@ pub(crate) struct ExplainArgs {
     /// Where the request wants to go; without a scheme it is http
     #[arg(long)]
     url: String,
-    /// How the request says so: host, absolute, connect or sni [default: host for http, connect for https]
-    #[arg(long, value_name = "FORM")]
+    /// How the request says so [default: host for http, connect for https]
+    #[arg(long, value_parser = form(), ignore_case = true, value_name = "FORM")]
     via: Option<String>,
     /// Method of the request [default: GET]
     #[arg(short, long)]
@@ -395,7 +417,7 @@ impl ExplainArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  egret import /etc/squid/squid.conf --gateway edge/out > policies/imported.yaml"
+    after_help = "Example:\n  egret import /etc/squid/squid.conf --target Gateway/edge/out > policies/imported.yaml"
 )]
 pub(crate) struct ImportArgs {
     /// squid.conf, or an access list or the configuration of Smokescreen
@@ -404,9 +426,14 @@ pub(crate) struct ImportArgs {
     /// What the file is [default: Smokescreen's if its name ends in .yaml or .yml, else Squid's]
     #[arg(long, value_name = "PROXY")]
     pub(crate) from: Option<ImportSource>,
-    /// The Gateway that the policy is for
-    #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, default_value = "default/egress", value_name = "NAMESPACE/NAME")]
-    pub(crate) gateway: ObjectRef,
+    /// What the policy is for: a Gateway, a ListenerSet, one of their listeners, a route, one of its named rules, or a Backend
+    #[arg(
+        long,
+        env = "EGRET_TARGET",
+        default_value = "Gateway/default/egress",
+        value_name = "KIND/NAMESPACE/NAME[/SECTION]"
+    )]
+    pub(crate) target: PolicyTarget,
     /// The name of the policy
     #[arg(long, default_value = "imported")]
     pub(crate) name: String,
@@ -434,6 +461,9 @@ pub(crate) struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  egret controller --kubeconfig ~/.kube/config --log-level debug"
+)]
 pub(crate) struct ControllerArgs {
     #[command(flatten)]
     pub(crate) gateways: GatewayArgs,
@@ -457,11 +487,13 @@ pub(crate) struct ControllerArgs {
         value_name = "ADDRESS"
     )]
     pub(crate) probe_address: SocketAddr,
-    /// Log level on stderr: off, error, warn, info, debug or trace
+    /// Log level on stderr
     #[arg(
         long,
         env = "EGRET_LOG_LEVEL",
         default_value = "info",
+        value_parser = log_level(),
+        ignore_case = true,
         value_name = "LEVEL"
     )]
     pub(crate) log_level: LevelFilter,
@@ -476,14 +508,21 @@ pub(crate) struct ControllerArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  egret learn access.log --rollup > policies/learned.yaml")]
+#[command(
+    after_help = "Examples:\n  egret learn access.log --rollup > policies/learned.yaml\n  kubectl logs -n egress deployment/http | egret learn - --target HTTPRoute/egress/partners"
+)]
 pub(crate) struct LearnArgs {
     /// Files with the access log; `-` is stdin
     #[arg(required = true, value_name = "LOG")]
     pub(crate) logs: Vec<PathBuf>,
-    /// The Gateway that the policy is for [default: the one of which the log tells]
-    #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, value_name = "NAMESPACE/NAME")]
-    pub(crate) gateway: Option<ObjectRef>,
+    /// What the policy is for, and of which alone is learned: a Gateway, a ListenerSet, one of their listeners, a route, or one
+    /// of its named rules [default: the one Gateway of which the log tells]
+    #[arg(
+        long,
+        env = "EGRET_TARGET",
+        value_name = "KIND/NAMESPACE/NAME[/SECTION]"
+    )]
+    pub(crate) target: Option<PolicyTarget>,
     /// The name of the policy
     #[arg(long, default_value = "learned")]
     pub(crate) name: String,
@@ -510,6 +549,7 @@ impl LearnArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret crds | kubectl apply --server-side -f -")]
 pub(crate) struct CrdsArgs {
     /// Also print those of kgateway that Egret reads, for a cluster in which kgateway is not installed
     #[arg(long)]
@@ -532,6 +572,18 @@ pub(crate) enum ReportFormat {
     Json,
     /// YAML
     Yaml,
+}
+
+/// Reads how a request says where it wants to go.
+fn form() -> impl TypedValueParser<Value = String> {
+    let names = QuestionForm::NAMES.map(|(name, _)| name);
+    PossibleValuesParser::new(names).map(|name| name.to_lowercase())
+}
+
+/// Reads a level of the log.
+fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
+    let names = ["off", "error", "warn", "info", "debug", "trace"];
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<LevelFilter>())
 }
 
 /// Parses a duration in the format of the resources, such as `1m30s` (GEP-2257).

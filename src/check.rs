@@ -24,7 +24,7 @@ enum Verdict {
 
 /// Prints the report on stdout, and errors and warnings on stderr.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
-    let files = ConfigFiles::read(&args.sources.paths);
+    let files = ConfigFiles::read_once(&args.sources.paths);
     let (mut loaded, unreadable) = files.load();
     LocalFiles::found_for(&mut loaded.resources);
     let meaning = &args.sources.meaning;

@@ -5,8 +5,9 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -78,6 +79,18 @@ pub(crate) fn error(text: impl Display) {
 /// Writes a mistake in the configuration.
 pub(crate) fn problem(severity: Severity, problem: &ReportProblem) {
     CONSOLE.say(|format| format.problem(severity, problem));
+}
+
+/// Whether colours are for somebody there: on a terminal, unless NO_COLOR is set to something (no-color.org).
+pub(crate) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    wants_colours(
+        std::env::var_os("NO_COLOR").as_deref(),
+        stream.is_terminal(),
+    )
+}
+
+fn wants_colours(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 /// Waits until stderr has taken everything, but not for long.
@@ -212,6 +225,14 @@ mod tests {
 
     fn console() -> &'static Console {
         Box::leak(Box::default())
+    }
+
+    #[test]
+    fn colours_are_for_terminals_and_not_for_who_wants_none() {
+        assert!(wants_colours(None, true));
+        assert!(wants_colours(Some(OsStr::new("")), true));
+        assert!(!wants_colours(Some(OsStr::new("1")), true));
+        assert!(!wants_colours(None, false));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &CrdsArgs) -> ExitCode {
     match documents(args.kgateway).and_then(|text| Ok(output::print(&text)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::line(format_args!("cannot print the definitions: {error}"));
+            console::error(format_args!("cannot print the definitions: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -48,7 +48,7 @@ fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<Answer, String
 
 /// What would be served. Objects that are not accepted are warned of, and judged as the gateway would serve them.
 pub(crate) fn compiled(sources: &ConfigSources) -> Result<Snapshot, String> {
-    let files = ConfigFiles::read(&sources.paths);
+    let files = ConfigFiles::read_once(&sources.paths);
     let mut loaded = load(&files, &mut ConfigLoader::default()).map_err(|errors| {
         errors.join(
             "

@@ -1,7 +1,8 @@
 //! Configuration files: finds and reads them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,9 @@ mod watch;
 
 pub(crate) use local::LocalFiles;
 pub(crate) use watch::FileWatcher;
+
+/// The name of stdin as a path.
+pub(crate) const STDIN: &str = "-";
 
 /// The texts of all configuration files, by path in a stable order.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ struct FoundFiles {
     passed_over: Vec<PassedOver>,
     /// The folders that are being searched, by device and inode: a link may lead back to one of them.
     open: Vec<(u64, u64)>,
+    /// The paths that were found, each of which is read once, also if a folder and a file in it are given.
+    paths: BTreeSet<PathBuf>,
 }
 
 const BY_ENDING: &str = "not read, because its name does not end in .yaml, .yml or .json";
@@ -46,6 +52,23 @@ const BY_KIND: &str = "not read, because it is no regular file";
 const BY_LOOP: &str = "not searched, because the link leads back to a folder that it is in";
 
 impl ConfigFiles {
+    /// As [`read`](Self::read), for a command that reads once: `-` is stdin, of which nobody can say when it changes.
+    pub(crate) fn read_once(paths: &[PathBuf]) -> Self {
+        let (stdin, paths): (Vec<_>, Vec<_>) = paths
+            .iter()
+            .cloned()
+            .partition(|path| path == Path::new(STDIN));
+        let mut files = Self::read(&paths);
+        if !stdin.is_empty() {
+            let path = PathBuf::from("stdin");
+            match text_of(io::stdin().lock()) {
+                Ok(text) => files.texts.push((path, text)),
+                Err(error) => files.unreadable.push(told(&path, &error)),
+            }
+        }
+        files
+    }
+
     /// Reads the given files, and in given folders, recursively, all files that end in `.yaml`, `.yml` or `.json`, in letters of
     /// any case, and are not hidden. Links are followed. Anything but a regular file could block, and is not opened.
     pub(crate) fn read(paths: &[PathBuf]) -> Self {
@@ -111,9 +134,17 @@ impl FoundFiles {
     fn add(&mut self, path: &Path) {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.add_folder(path, &metadata),
-            Ok(metadata) if metadata.is_file() => self.files.push(path.to_owned()),
+            Ok(metadata) if metadata.is_file() => self.add_file(path),
             Ok(_) => self.unreadable.push(told(path, &not_regular())),
+            Err(_) if path == Path::new(STDIN) => self.unreadable.push(no_stdin()),
             Err(error) => self.unreadable.push(told(path, &error)),
+        }
+    }
+
+    fn add_file(&mut self, path: &Path) {
+        let here = path.strip_prefix(".").unwrap_or(path);
+        if self.paths.insert(here.to_owned()) {
+            self.files.push(path.to_owned());
         }
     }
 
@@ -136,7 +167,7 @@ impl FoundFiles {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.add_folder(path, &metadata),
             Ok(metadata) if !metadata.is_file() => self.pass_over(path, BY_KIND),
-            Ok(_) if is_wanted => self.files.push(path.to_owned()),
+            Ok(_) if is_wanted => self.add_file(path),
             Ok(_) => self.pass_over(path, BY_ENDING),
             Err(error) if is_wanted => self.unreadable.push(told(path, &error)),
             Err(_) => self.pass_over(path, BY_ENDING),
@@ -159,8 +190,12 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn read_regular(path: &Path) -> io::Result<String> {
+    text_of(open_regular(path)?)
+}
+
+fn text_of(mut source: impl io::Read) -> io::Result<String> {
     let mut bytes = Vec::new();
-    open_regular(path)?.read_to_end(&mut bytes)?;
+    source.read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }
 
@@ -178,6 +213,13 @@ fn open_regular(path: &Path) -> io::Result<File> {
 
 fn not_regular() -> io::Error {
     io::Error::other("it is no regular file")
+}
+
+/// What a command says that reads files again when they change.
+fn no_stdin() -> String {
+    format!(
+        "{STDIN}: stdin is read by commands that read once, such as check; files are served that can be read again"
+    )
 }
 
 /// One line about a path that cannot be read.
@@ -277,6 +319,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = ConfigFiles::read(&[folder.path().join("missing.yaml")]);
         assert!(files.load().1[0].contains("missing.yaml: "), "{files:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_given_twice_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("a.yaml"), "one").unwrap();
+        fs::write(root.join("b.yaml"), "two").unwrap();
+        let given = [root.join("b.yaml"), root.join("./"), root.join("a.yaml")];
+        let files = ConfigFiles::read(&given);
+        assert_eq!(names(&files, root), ["b.yaml", "a.yaml"]);
+        let relative = FoundFiles::find(&["./Cargo.toml".into(), "Cargo.toml".into()]);
+        assert_eq!(relative.files, [Path::new("./Cargo.toml")]);
+    }
+
+    #[test]
+    fn stdin_is_not_served() {
+        let files = ConfigFiles::read(&[STDIN.into()]);
+        assert!(files.load().1[0].starts_with("-: stdin is read by commands that read once"));
     }
 
     #[test]

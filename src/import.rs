@@ -84,7 +84,7 @@ fn source(path: &Path) -> ImportSource {
 
 /// The policy as a YAML document.
 fn yaml(imported: Imported, args: &ImportArgs) -> Result<String, String> {
-    let yaml = policy::yaml(imported.policy, &args.gateway, &args.name)?;
+    let yaml = policy::yaml(imported.policy, &args.target, &args.name)?;
     let mut text = format!("# Imported from {}.\n", args.file.display());
     for note in imported.notes {
         text += &format!("# {note}\n");

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use egret_config::resources::ObjectRef;
+use egret_config::resources::{Kind, ObjectRef};
 
 use crate::args::LearnArgs;
 use crate::output::Answer;
+use crate::policy::PolicyTarget;
 use crate::{access_log, console, output};
 
 mod policy;
@@ -16,25 +17,94 @@ pub(crate) use policy::LearnDetail;
 use served::{LogFinding, ServedRequest};
 
 /// What the logs say.
-#[derive(Debug, Default)]
-struct LearnedLogs {
+#[derive(Debug)]
+struct LearnedLogs<'t> {
+    /// What the policy is for; of nothing else is learned. Unless it is named, it is the one Gateway of the logs.
+    target: Option<&'t PolicyTarget>,
+    /// The Gateways that served what was learned.
+    gateways: BTreeSet<ObjectRef>,
     served: BTreeSet<ServedRequest>,
     requests: usize,
     refused: usize,
+    elsewhere: usize,
     unreadable: usize,
 }
 
-impl LearnedLogs {
+impl<'t> LearnedLogs<'t> {
+    fn new(target: Option<&'t PolicyTarget>) -> Self {
+        Self {
+            target,
+            gateways: BTreeSet::new(),
+            served: BTreeSet::new(),
+            requests: 0,
+            refused: 0,
+            elsewhere: 0,
+            unreadable: 0,
+        }
+    }
+
     fn add(&mut self, line: &[u8]) {
-        match served::read(line) {
-            LogFinding::Served(requests) => {
+        match served::read(line, self.target) {
+            LogFinding::Served { gateway, requests } => {
                 self.requests += 1;
+                self.gateways.insert(gateway);
                 self.served.extend(requests);
             }
             LogFinding::Refused => self.refused += 1,
+            LogFinding::Elsewhere => self.elsewhere += 1,
             LogFinding::Unreadable => self.unreadable += 1,
             LogFinding::Blank => {}
         }
+    }
+
+    /// What the policy is for.
+    fn target(&self) -> Result<PolicyTarget, String> {
+        let mut gateways = self.gateways.iter();
+        match (self.target, gateways.next(), gateways.next()) {
+            (Some(target), Some(_), _) => Ok(target.clone()),
+            (None, Some(gateway), None) => Ok(PolicyTarget::all_of(gateway.clone())),
+            (Some(target), None, _) => {
+                let others = match self.elsewhere {
+                    0 => String::new(),
+                    number => format!("; there are {}", requests(number, "for others")),
+                };
+                Err(format!(
+                    "nothing of {target} was served: there is nothing to learn{others}"
+                ))
+            }
+            (None, None, _) => Err("nothing was served: there is nothing to learn".to_owned()),
+            (None, Some(_), Some(_)) => {
+                let gateways = self.gateways.iter().cloned().map(PolicyTarget::all_of);
+                let targets: Vec<_> = gateways.map(|target| target.to_string()).collect();
+                Err(format!(
+                    "requests of several Gateways were served; write one policy for each, with --target: {}",
+                    targets.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// The comment over the policy.
+    fn source(&self) -> String {
+        let mut text = format!("# Learned from {}.", requests(self.requests, "served"));
+        let left_out = [(self.refused, "refused"), (self.elsewhere, "for others")];
+        let left_out: Vec<_> = left_out
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| requests(number, what))
+            .collect();
+        if !left_out.is_empty() {
+            text += &format!(" Left out: {}.", left_out.join(", "));
+        }
+        text + "\n"
+    }
+}
+
+/// Some requests of a kind, in words.
+fn requests(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 request {what}"),
+        _ => format!("{number} requests {what}"),
     }
 }
 
@@ -45,56 +115,27 @@ pub(crate) fn run(args: &LearnArgs) -> ExitCode {
 
 /// The policy as a YAML document.
 fn learn(args: &LearnArgs) -> Result<String, String> {
-    let mut logs = LearnedLogs::default();
+    let target = args.target.as_ref();
+    if target.is_some_and(|target| target.object.kind == Kind::Backend) {
+        return Err(
+            "--target: the log does not tell to which Backend a request went; name the Gateway or the route".to_owned(),
+        );
+    }
+    let mut logs = LearnedLogs::new(target);
     access_log::read(&args.logs, |line| logs.add(line))?;
-    let LearnedLogs {
-        served,
-        requests,
-        refused,
-        unreadable,
-    } = logs;
-    if unreadable > 0 {
+    access_log::check_read(
+        logs.requests + logs.refused + logs.elsewhere,
+        logs.unreadable,
+    )?;
+    if logs.unreadable > 0 {
+        let unreadable = logs.unreadable;
         console::line(format_args!(
-            "warning: {unreadable} lines are not of Egret's access log, and were passed over"
+            "warning: lines that are not of Egret's access log were passed over: {unreadable}"
         ));
     }
-    let gateway = match &args.gateway {
-        Some(gateway) => gateway.clone(),
-        None => the_gateway(&served)?,
-    };
-    let of_gateway: Vec<_> = served
-        .into_iter()
-        .filter(|request| request.gateway == gateway)
-        .collect();
-    if of_gateway.is_empty() {
-        return Err(format!(
-            "nothing of {gateway} was served: there is nothing to learn"
-        ));
-    }
-    let spec = policy::smallest(&of_gateway, args.detail());
-    let yaml = crate::policy::yaml(spec, &gateway, &args.name)?;
-    let source = format!(
-        "# Learned from {requests} requests that were served; {refused} that were refused are left out.\n"
-    );
-    Ok(source + &yaml)
-}
-
-/// The one Gateway of the requests.
-fn the_gateway(served: &BTreeSet<ServedRequest>) -> Result<ObjectRef, String> {
-    let gateways: BTreeSet<_> = served.iter().map(|request| &request.gateway).collect();
-    let mut names = gateways.iter();
-    match (names.next(), names.next()) {
-        (Some(gateway), None) => Ok((**gateway).clone()),
-        (None, _) => Err("nothing was served: there is nothing to learn".to_owned()),
-        (Some(_), Some(_)) => {
-            let names: Vec<_> = gateways
-                .iter()
-                .map(|gateway| format!("{}/{}", gateway.namespace, gateway.name))
-                .collect();
-            Err(format!(
-                "requests of several Gateways were served; write one policy for each, with --gateway: {}",
-                names.join(", ")
-            ))
-        }
-    }
+    let target = logs.target()?;
+    let served: Vec<_> = logs.served.iter().cloned().collect();
+    let spec = policy::smallest(&served, args.detail());
+    let yaml = crate::policy::yaml(spec, &target, &args.name)?;
+    Ok(logs.source() + &yaml)
 }

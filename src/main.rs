@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, CliCommand};
+use args::{Cli, CliCommand, hinted};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,7 +43,15 @@ const PANICKED: u8 = 101;
 
 /// The exit code is 0 on success and 1 on failure, such as a rejected configuration. On wrong usage, clap exits with 2.
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let command = match Cli::try_parse() {
+        Ok(Cli { command }) => command,
+        Err(error) => hinted(error, &words).exit(),
+    };
     if let Err(error) = console::start() {
         // There is no way to tell it but the one that may block.
         let _ = writeln!(io::stderr(), "a thread cannot be started: {error}");

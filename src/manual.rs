@@ -48,6 +48,50 @@ fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
 
 fn page(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Man::new(command.clone())
+        .source(concat!("egret ", env!("CARGO_PKG_VERSION")))
+        .manual("Egret")
+        .render(&mut page)?;
+    Ok(with_examples(&String::from_utf8_lossy(&page)))
+}
+
+/// What comes after the help of a command are examples, whose lines are not filled.
+fn with_examples(page: &str) -> String {
+    let mut told = String::with_capacity(page.len());
+    let mut was_command = false;
+    for line in page.lines() {
+        let is_command = line.starts_with("  ");
+        if is_command != was_command {
+            told += if is_command { ".nf\n" } else { ".fi\n" };
+        }
+        was_command = is_command;
+        match line {
+            ".SH EXTRA" => told += ".SH EXAMPLES\n",
+            "Example:" | "Examples:" => {}
+            line => {
+                told += line;
+                told.push('\n');
+            }
+        }
+    }
+    if was_command {
+        told += ".fi\n";
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_of_a_page_stay_as_they_are() {
+        let page =
+            ".SH OPTIONS\nPrint help\n.SH EXTRA\nExamples:\n  egret a\n  egret b\n\nKeys: q\n";
+        let expected =
+            ".SH OPTIONS\nPrint help\n.SH EXAMPLES\n.nf\n  egret a\n  egret b\n.fi\n\nKeys: q\n";
+        assert_eq!(with_examples(page), expected);
+        let ending = with_examples(".SH EXTRA\nExample:\n  egret a");
+        assert_eq!(ending, ".SH EXAMPLES\n.nf\n  egret a\n.fi\n");
+    }
 }

@@ -41,17 +41,20 @@ pub(crate) fn answer(outcome: Result<Answer, String>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            console::error(error);
+            // There may be one for each file.
+            error.lines().for_each(console::error);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Writes to stdout. A reader that has gone has read enough.
+/// Writes to stdout, after what was said on stderr: on a terminal the answer comes last. A reader that has gone has read
+/// enough.
 ///
 /// # Errors
 /// If stdout cannot be written for another reason.
 pub(crate) fn print(text: &str) -> io::Result<()> {
+    console::finish();
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),

@@ -36,7 +36,7 @@ pub(crate) fn run<F: Future<Output = Result<(), ServeError>>>(
         .with_max_level(level)
         .with_writer(EventWriter)
         .with_target(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+        .with_ansi(console::is_coloured(&io::stderr()));
     // What a call to an API server failed with is told where it was made, once and in its context.
     let filter = Targets::new()
         .with_default(level)
@@ -60,7 +60,8 @@ pub(crate) fn run<F: Future<Output = Result<(), ServeError>>>(
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::line(error);
+            // There may be one for each file.
+            error.to_string().lines().for_each(console::error);
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! `egret replay`: which requests of an access log a configuration would decide differently.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use crate::access_log::LogLine;
 use crate::args::{ReplayArgs, TextOrJson};
 use crate::explain::compiled;
+use crate::files::STDIN;
 use crate::output::Answer;
 use crate::{access_log, output};
 
@@ -68,6 +70,10 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
 
 /// What is decided differently; fine is nothing.
 fn replay(args: &ReplayArgs) -> Result<Answer, String> {
+    let is_stdin = |path: &PathBuf| path == Path::new(STDIN);
+    if args.sources.paths.iter().any(is_stdin) && args.logs.iter().any(is_stdin) {
+        return Err("stdin can be the configuration or the log, not both".to_owned());
+    }
     let snapshot = compiled(&args.sources)?;
     let mut replay = Replay::default();
     let mut changes: BTreeMap<ChangeKey, Change> = BTreeMap::new();
@@ -116,6 +122,7 @@ fn replay(args: &ReplayArgs) -> Result<Answer, String> {
         });
         change.requests += 1;
     })?;
+    access_log::check_read(replay.judged + replay.not_judged, replay.unreadable)?;
     replay.changes = changes.into_values().collect();
     replay
         .changes

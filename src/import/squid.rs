@@ -170,6 +170,11 @@ impl Reading {
                 "Users have to be proven: write a TrafficPolicy with basicAuth on the Gateway.",
             );
         }
+        if list.is_empty() {
+            let message =
+                "there is no http_access line, so that nothing is allowed: is this a squid.conf?";
+            imported.left.push(LeftOut::new(0, message));
+        }
         list.finish(&mut imported.policy);
         imported
     }

@@ -26,6 +26,16 @@ pub(crate) struct LearnDetail {
 struct AllowedRequests {
     methods: BTreeSet<String>,
     paths: BTreeSet<String>,
+    when: Option<String>,
+}
+
+/// What a destination has to allow.
+#[derive(Clone, Debug)]
+enum Allowed {
+    /// Everything. A rule with methods or paths never matches a tunnel.
+    All,
+    /// These requests, by what an expression says of them.
+    Requests(BTreeMap<Option<String>, AllowedRequests>),
 }
 
 /// The policy that allows these requests, without its target.
@@ -64,30 +74,66 @@ fn rules(served: &[ServedRequest], detail: LearnDetail) -> Vec<EgressRuleSpec> {
 fn destinations(
     served: &[ServedRequest],
     detail: LearnDetail,
-) -> BTreeMap<(String, u16), AllowedRequests> {
-    let mut all: BTreeMap<(String, u16), Option<AllowedRequests>> = BTreeMap::new();
+) -> BTreeSet<((String, u16), AllowedRequests)> {
+    let mut all: BTreeMap<(String, u16), Allowed> = BTreeMap::new();
     for request in served {
         let destination = (host(&request.host, detail), request.port.get());
         let allowed = all
             .entry(destination)
-            .or_insert_with(|| Some(AllowedRequests::default()));
-        match (&request.request, allowed.as_mut()) {
-            // A rule with methods or paths never matches a tunnel, so that one rule has to allow everything.
-            (None, _) => *allowed = None,
-            (Some((method, path)), Some(allowed)) => {
-                if detail.methods {
-                    allowed.methods.insert(method.clone());
-                }
-                if detail.paths {
-                    allowed.paths.insert(beginning(path).to_owned());
-                }
+            .or_insert_with(|| Allowed::Requests(BTreeMap::new()));
+        match (&request.request, allowed) {
+            (None, allowed) => *allowed = Allowed::All,
+            (Some((method, path)), Allowed::Requests(requests)) => {
+                allow(requests, method, path, detail);
             }
-            (Some(_), None) => {}
+            (Some(_), Allowed::All) => {}
         }
     }
-    let all = all.into_iter();
-    all.map(|(destination, allowed)| (destination, allowed.unwrap_or_default()))
-        .collect()
+    let each = all.into_iter().flat_map(|(destination, allowed)| {
+        let requests: Vec<_> = match allowed {
+            Allowed::All => vec![AllowedRequests::default()],
+            Allowed::Requests(requests) => requests.into_values().collect(),
+        };
+        let requests = requests.into_iter();
+        requests.map(move |requests| (destination.clone(), requests))
+    });
+    each.collect()
+}
+
+/// Adds a request. What the lists of a rule cannot say of it is said by an expression.
+fn allow(
+    all: &mut BTreeMap<Option<String>, AllowedRequests>,
+    method: &str,
+    path: &str,
+    detail: LearnDetail,
+) {
+    let (mut methods, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let mut conditions = Vec::new();
+    if detail.methods {
+        // Methods in lower case are others than those in upper case, and in a list they are taken for a mistake.
+        if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            conditions.push(format!("request.method == '{}'", literal(method)));
+        } else {
+            methods.insert(method.to_owned());
+        }
+    }
+    if detail.paths {
+        // The prefix `/` would allow every path.
+        match path {
+            "/" | "*" => conditions.push(format!("request.url_path == '{path}'")),
+            path => drop(paths.insert(beginning(path).to_owned())),
+        }
+    }
+    let when = (!conditions.is_empty()).then(|| conditions.join(" && "));
+    let allowed = all.entry(when.clone()).or_default();
+    allowed.methods.extend(methods);
+    allowed.paths.extend(paths);
+    allowed.when = when;
+}
+
+/// A text within single quotes of an expression.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
 /// The host as a rule names it.
@@ -119,11 +165,15 @@ fn rule(
     ports: &BTreeSet<u16>,
     allowed: AllowedRequests,
 ) -> EgressRuleSpec {
-    let AllowedRequests { methods, paths } = allowed;
+    let AllowedRequests {
+        methods,
+        paths,
+        when,
+    } = allowed;
     let numbers: Vec<_> = ports.iter().map(u16::to_string).collect();
     let noun = if ports.len() == 1 { "port" } else { "ports" };
     let mut name = format!("{noun}-{}", numbers.join("-"));
-    if !methods.is_empty() || !paths.is_empty() {
+    if !methods.is_empty() || !paths.is_empty() || when.is_some() {
         name.push_str(&format!("-{}", index + 1));
     }
     if name.len() > MAX_NAME {
@@ -141,6 +191,7 @@ fn rule(
         ),
         methods: given(methods),
         paths: given(paths),
+        when,
         ..EgressRuleSpec::default()
     }
 }

@@ -1,5 +1,7 @@
 //! From the state to the cells of a frame. Nothing here waits, and nothing is remembered from one frame to the next.
 
+use std::io;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -9,6 +11,7 @@ use ratatui::widgets::Widget as _;
 use super::format;
 use super::state::{Detail, TopState, VIEWS};
 use crate::args::TopView;
+use crate::console;
 
 mod detail;
 mod lists;
@@ -38,11 +41,10 @@ impl Palette {
     /// Without colours.
     pub(super) const PLAIN: Self = Self { has_colors: false };
 
-    /// What the environment wants: <https://no-color.org>.
+    /// What the terminal and the environment want.
     pub(super) fn of_environment() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            has_colors: !unwanted,
+            has_colors: console::is_coloured(&io::stdout()),
         }
     }
 

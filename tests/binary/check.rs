@@ -1,6 +1,7 @@
 //! What `check` says, and how.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Command;
 
 use super::egret;
 
@@ -145,4 +146,44 @@ fn stderr_may_be_json() {
         fact("message").contains("is not a kind that Egret reads"),
         "{line}"
     );
+}
+
+/// What a chart or `kubectl get -o yaml` prints is judged without a file.
+#[test]
+fn objects_may_come_on_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("given");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_egret"))
+            .args(arguments)
+            .stdin(File::open(&file).unwrap())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.success(),
+            text(output.stdout) + &text(output.stderr),
+        )
+    };
+    fs::write(&file, [GATEWAY, ROUTE, BACKEND].concat()).unwrap();
+    let (is_fine, told) = run(&["check", "-"]);
+    assert!(is_fine, "{told}");
+    let (is_fine, told) = run(&["explain", "-", "--url", "http://a.example/"]);
+    assert!(is_fine && told.starts_with("forwarded"), "{told}");
+    let (is_fine, told) = run(&["replay", "-", "--log", "-"]);
+    assert!(!is_fine && told.contains("not both"), "{told}");
+    fs::write(&file, "kind: [").unwrap();
+    let (is_fine, told) = run(&["check", "-"]);
+    assert!(!is_fine && told.contains("error: stdin:1: "), "{told}");
+}
+
+/// Where both are read together, the count comes after what it counts.
+#[test]
+fn the_last_line_comes_last() {
+    let command = format!("{} check /nonexistent 2>&1", env!("CARGO_BIN_EXE_egret"));
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines[0].starts_with("error: /nonexistent: "), "{told}");
+    assert_eq!(lines[1..], ["1 error, 0 warnings: this would be refused"]);
 }

@@ -101,7 +101,7 @@ fn questions_that_nobody_can_answer_are_refused() {
         (
             &["--url", "x", "--via", "socks"],
             2,
-            "--via: socks: host, absolute",
+            "[possible values: host, absolute, connect, sni]",
         ),
         (
             &["--url", "x", "--via", "sni"],

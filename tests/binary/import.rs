@@ -10,7 +10,12 @@ use super::{GATEWAY, egret};
 fn import(folder: &TempDir, name: &str, text: &str) -> (Option<i32>, String) {
     let file = folder.path().join(name);
     fs::write(&file, text).unwrap();
-    let output = egret(&["import", file.to_str().unwrap(), "--gateway", "edge/out"]);
+    let output = egret(&[
+        "import",
+        file.to_str().unwrap(),
+        "--target",
+        "Gateway/edge/out",
+    ]);
     fs::write(folder.path().join("policy.yml"), &output.stdout).unwrap();
     fs::write(folder.path().join("gateway.yml"), GATEWAY).unwrap();
     let error = String::from_utf8(output.stderr).unwrap();

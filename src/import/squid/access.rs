@@ -76,6 +76,13 @@ impl AccessList {
         }
         if rule.is_unconditional() {
             self.is_closed = true;
+            if !is_whole {
+                left.push(
+                    "without its conditions the line denies everything, and those after it are never asked: take it out of \
+                     the file to import them, if what it denied may pass"
+                        .to_owned(),
+                );
+            }
             return;
         }
         if action == EgressAction::Allow {
@@ -111,6 +118,11 @@ impl AccessList {
         if let Some(only) = &self.only {
             rule.add(Condition::Clients(only.clone()));
         }
+    }
+
+    /// Whether there was no line that allows or denies.
+    pub(super) fn is_empty(&self) -> bool {
+        self.last.is_none()
     }
 
     /// Says what becomes of a request for which no line is: the opposite of the last one; nothing may leave if there is none.

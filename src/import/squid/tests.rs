@@ -417,3 +417,25 @@ fn lists_may_be_in_files() {
             .starts_with("acl b: /nonexistent/none: ")
     );
 }
+
+#[test]
+fn a_line_that_denies_without_its_conditions_says_what_that_means() {
+    let text = "acl bad url_regex exe$\nacl a dstdomain a.example\nhttp_access deny bad\nhttp_access allow a\n";
+    let imported = imported(text);
+    assert_eq!(imported.policy.rules, []);
+    assert_eq!(imported.policy.default_action, Some(DENY));
+    let lines: Vec<_> = imported.left.iter().map(|left| left.line).collect();
+    assert_eq!(lines, [3, 3], "{:?}", imported.left);
+    let told = &imported.left[1].message;
+    assert!(told.contains("take it out of the file"), "{told}");
+}
+
+#[test]
+fn a_file_of_something_else_is_told() {
+    let imported = imported("services:\n- name: a\n");
+    assert_eq!(imported.policy.default_action, Some(DENY));
+    let [(0, told)] = left(&imported)[..] else {
+        panic!("{:?}", imported.left)
+    };
+    assert!(told.contains("is this a squid.conf?"), "{told}");
+}

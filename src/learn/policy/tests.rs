@@ -10,22 +10,21 @@ use egret_config::snapshot::RuleAction;
 use http::Method;
 
 use super::*;
-use crate::policy::object;
+use crate::policy::{PolicyTarget, object};
 
-fn gateway() -> ObjectRef {
-    ObjectRef::new(Kind::Gateway, "edge", "http")
+fn gateway() -> PolicyTarget {
+    PolicyTarget::all_of(ObjectRef::new(Kind::Gateway, "edge", "http"))
 }
 
 /// `GET a.example:80/path`, or `CONNECT a.example:443`.
 fn served(text: &str) -> ServedRequest {
     let (method, rest) = text.split_once(' ').unwrap();
-    let (authority, path) = match rest.find('/') {
+    let (authority, path) = match rest.find(['/', '*']) {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
     };
     let (host, port) = authority.rsplit_once(':').unwrap();
     ServedRequest {
-        gateway: gateway(),
         host: host.parse().unwrap(),
         port: Port::new(port.parse().unwrap()).unwrap(),
         request: (method != "CONNECT").then(|| (method.to_owned(), path.to_owned())),
@@ -122,6 +121,45 @@ fn methods_and_paths_are_learned_where_requests_can_be_read() {
     assert_eq!(told(&requests, detail), expected);
 }
 
+#[test]
+fn the_root_is_allowed_alone() {
+    let detail = LearnDetail {
+        methods: true,
+        paths: true,
+        ..EXACT
+    };
+    let requests = [
+        "GET a.example:80/",
+        "HEAD a.example:80/",
+        "GET a.example:80/v1/x",
+        "GET b.example:80/",
+        "HEAD b.example:80/",
+        "OPTIONS b.example:80*",
+        "get c.example:80/",
+    ];
+    let rules = learned(&requests, detail).spec.rules;
+    let when: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            let hosts = rule.hosts.as_ref().unwrap().join(",");
+            let when = rule.when.as_deref().unwrap_or_default();
+            let methods = rule.methods.iter().flatten().map(String::as_str);
+            let methods: Vec<_> = methods.collect();
+            format!("{hosts} {} {when}", methods.join(","))
+        })
+        .collect();
+    assert_eq!(
+        when,
+        [
+            "c.example  request.method == 'get' && request.url_path == '/'",
+            "a.example GET ",
+            "a.example,b.example GET,HEAD request.url_path == '/'",
+            "b.example OPTIONS request.url_path == '*'",
+        ]
+    );
+    compiled(&learned(&requests, detail));
+}
+
 /// Compiles the policy beside a Gateway, and gives what its requests are decided by.
 fn compiled(policy: &EgressPolicy) -> EgressPolicySet {
     let basis = "\
@@ -169,7 +207,7 @@ fn what_was_served_is_allowed_and_nothing_else() {
         "GET a.example:80/v1/x",
         "CONNECT b.example:443",
         "CONNECT [2001:db8::1]:8443",
-        "GET 192.0.2.1:80/",
+        "GET 192.0.2.1:80/v1",
         "DELETE www.other.co.uk:8080/a/b/c",
     ];
     for bits in 0..8 {
