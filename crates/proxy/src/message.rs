@@ -2,6 +2,7 @@
 //! to other protocols.
 
 pub(crate) mod cookie;
+mod elements;
 pub(crate) mod few_fields;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
@@ -9,6 +10,7 @@ mod hop;
 pub(crate) mod host_memo;
 mod listed_fields;
 pub(crate) mod location;
+pub(crate) mod max_forwards;
 pub(crate) mod odd_target;
 pub(crate) mod request_head;
 pub(crate) mod response_head;

@@ -21,7 +21,7 @@ pub(crate) const PATH: &str = "/etc/hosts";
 /// How often the file is checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// HostsTable and their addresses, in the order of the file.
+/// Names and their addresses, in the order of the file.
 pub(crate) type HostsTable = HashMap<DnsName, Vec<IpAddr>>;
 
 /// A hosts file as it was last read.

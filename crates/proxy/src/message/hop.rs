@@ -6,6 +6,7 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
+use super::elements::elements;
 use super::listed_fields::ListedFields;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -48,19 +49,13 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> RemovedHop {
 /// The fields that `Connection` names (RFC 9110 7.6.1), except end-to-end fields: by removing those a client could make two
 /// servers interpret a message differently, or strip credentials. `keep-alive` is listed in any case, and `close` no field.
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
-    let options = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    options
-        .flat_map(|options| options.split(','))
-        .map(str::trim)
-        .filter(|option| {
-            !["keep-alive", "close"]
-                .iter()
-                .any(|it| option.eq_ignore_ascii_case(it))
-        })
-        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
+    let is_no_field = |option: &&[u8]| {
+        let known: [&[u8]; 2] = [b"keep-alive", b"close"];
+        known.iter().any(|it| option.eq_ignore_ascii_case(it))
+    };
+    elements(headers, &CONNECTION)
+        .filter(|option| !is_no_field(option))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
         .filter(|name| !is_end_to_end(name))
         .collect()
 }
@@ -98,6 +93,16 @@ mod tests {
 
     use super::super::test_fields::{headers, names};
     use super::*;
+
+    /// What follows an element that is no text is meant as well.
+    #[test]
+    fn what_connection_names_goes_no_further_whatever_stands_beside_it() {
+        let mut request = headers(&[("x-a", "1"), ("x-b", "2"), ("x-c", "3")]);
+        let options = HeaderValue::from_bytes(b"x-a, \xff, X-B").unwrap();
+        request.insert(CONNECTION, options);
+        remove_hop_by_hop(&mut request);
+        assert_eq!(names(&request), ["x-c"]);
+    }
 
     #[test]
     fn connection_cannot_take_off_what_others_rely_on() {

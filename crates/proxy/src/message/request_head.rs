@@ -3,6 +3,7 @@
 use http::header::{COOKIE, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 
+use super::elements::elements;
 use super::forwarded::{ForwardedClient, add_forwarded, remove_forwarded};
 use super::hop::remove_hop_by_hop;
 use super::via::Via;
@@ -37,11 +38,7 @@ impl Via {
 
 /// Whether the sender of a request accepts trailers (`TE: trailers`, RFC 9110 10.1.4).
 pub(crate) fn accepts_trailers(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(TE).iter();
-    let mut codings = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','));
-    codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+    elements(headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Joins the `Cookie` fields into which HTTP/2 may split cookies (RFC 9113 8.2.3).

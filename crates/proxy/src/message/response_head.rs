@@ -4,6 +4,7 @@ use egret_config::snapshot::RouteFilters;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Response, StatusCode, Version};
 
+use super::elements::elements;
 use super::hop::remove_hop_by_hop;
 use super::upgrade::UpgradeRequest;
 use super::via::Via;
@@ -97,17 +98,17 @@ fn normalize_length(headers: &mut HeaderMap) -> Result<(), InvalidResponse> {
         (Some(length), None) if is_number(length.as_bytes()) => return Ok(()),
         _ => {}
     }
-    let lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let lengths = lengths.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    let mut lengths = lengths.map(<[u8]>::trim_ascii);
-    let length = lengths.next().filter(|length| is_number(length));
-    let length = length.ok_or(InvalidResponse)?;
-    if lengths.any(|other| other != length) {
-        return Err(InvalidResponse);
-    }
-    let length = HeaderValue::from_bytes(length).map_err(|_| InvalidResponse)?;
+    let length = one_length(headers).ok_or(InvalidResponse)?;
     headers.insert(CONTENT_LENGTH, length);
     Ok(())
+}
+
+/// The length that all fields agree on.
+fn one_length(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lengths = elements(headers, &CONTENT_LENGTH);
+    let length = lengths.next().filter(|length| is_number(length))?;
+    let agree = lengths.all(|other| other == length);
+    HeaderValue::from_bytes(length).ok().filter(|_| agree)
 }
 
 fn is_number(text: &[u8]) -> bool {

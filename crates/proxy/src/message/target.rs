@@ -46,7 +46,7 @@ pub enum TargetError {
     /// There is more than one `Host` field (RFC 9112 3.2).
     #[error("the request has more than one Host field")]
     Repeated,
-    /// The scheme is neither `http` nor `https`.
+    /// The scheme is neither `http` nor `https`, nor that of a WebSocket where one may stand.
     #[error("the scheme of the target is not http or https")]
     Scheme,
     /// The target is neither a path nor an absolute URI (RFC 9112 3.2).
@@ -113,7 +113,7 @@ impl Target {
         if host_field.is_none() && parts.version != Version::HTTP_10 {
             return Err(TargetError::Missing);
         }
-        let scheme = scheme_of(scheme)?;
+        let scheme = scheme_of_url(scheme).ok_or(TargetError::Scheme)?;
         let authority = parts.uri.authority().ok_or(TargetError::Missing)?;
         let Authority { host, port } = Authority::parse(authority.as_str().as_bytes())?;
         Ok(Self {
@@ -258,6 +258,16 @@ pub fn check_framing(headers: &HeaderMap) -> Result<(), FramingError> {
     }
 }
 
+/// The scheme by which a URL of HTTP or of a WebSocket is requested: a WebSocket begins as a request of HTTP (RFC 6455 3),
+/// which some clients send with its URL. `None` if the URL is of another scheme.
+pub(crate) fn scheme_of_url(text: &str) -> Option<Scheme> {
+    let socket = [("ws", Scheme::Http), ("wss", Scheme::Https)];
+    let socket = socket
+        .into_iter()
+        .find(|(known, _)| text.eq_ignore_ascii_case(known));
+    scheme_of(text).ok().or(socket.map(|(_, scheme)| scheme))
+}
+
 fn scheme_of(text: &str) -> Result<Scheme, TargetError> {
     [Scheme::Http, Scheme::Https]
         .into_iter()
@@ -343,6 +353,8 @@ mod tests {
                 &["a.example"],
                 "https a.example 443",
             ),
+            ("ws://a.example:81/", &["a.example"], "http a.example 81"),
+            ("WSS://a.example/", &["a.example"], "https a.example -"),
         ];
         for (uri, hosts, expected) in cases {
             assert_eq!(
@@ -367,6 +379,7 @@ mod tests {
             ("http://user@a.example/", &["a.example"]),
             ("http://0x7f.1/", &["0x7f.1"]),
             ("ftp://a.example/", &["a.example"]),
+            ("wsx://a.example/", &["a.example"]),
         ];
         for (uri, hosts) in cases {
             assert!(target(uri, hosts).is_err(), "{uri} {hosts:?}");
@@ -426,6 +439,8 @@ mod tests {
             ("http://a.example/", "b.example", http, None),
             ("http://a.example/", "a.example:81", http, None),
             ("ftp://a.example/", "", http, None),
+            // HTTP/2 has other means (RFC 8441 4).
+            ("ws://a.example/", "", http, None),
             ("http://user@a.example/", "", http, None),
             ("/", "a.example:81", http, Some("- a.example:81")),
             ("/", "", http, None),

@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::message::few_fields;
+use crate::message::target::scheme_of_url;
 
 /// The fields of messages that the formats of a log ask for, in the order of its [`LogInputs`].
 #[derive(Debug, Default)]
@@ -84,11 +85,9 @@ impl MessageFields {
             authority,
             is_described,
         } = origin;
-        self.scheme = Some(match parts.uri.scheme_str() {
-            Some("https") => "https",
-            Some(_) => "http",
-            None => scheme.as_str(),
-        });
+        let named = parts.uri.scheme_str();
+        let named = named.map(|named| scheme_of_url(named).unwrap_or(Scheme::Http));
+        self.scheme = Some(named.unwrap_or(scheme).as_str());
         if !is_described || !inputs.are_described() {
             self.keep_head(inputs, parts);
         }

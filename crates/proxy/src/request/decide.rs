@@ -18,7 +18,7 @@ use crate::body::ResponseBody;
 use crate::configuration::WorkerSnapshot;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
-use crate::message::upgrade;
+use crate::message::{max_forwards, upgrade};
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::fault;
 use crate::policy::limit::WorkerLimits;
@@ -223,7 +223,13 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
                 };
                 local::redirect(redirect, &at, parts, Rc::clone(exchange))?
             }
-            RuleStep::Forward(backends) => return self.leave(backends, parts, body, client),
+            RuleStep::Forward(backends) => match max_forwards::check(parts) {
+                Ok(()) => {
+                    max_forwards::count(parts);
+                    return self.leave(backends, parts, body, client);
+                }
+                Err(spent) => local::last(spent, Rc::clone(exchange)),
+            },
         };
         Ok(NextStep::Answer(filtered(response, rule)))
     }

@@ -26,7 +26,7 @@ use super::{check, connect, tls};
 use crate::dial::egress::OwnAddresses;
 use crate::dns::family::order_by_family;
 use crate::message::target::{Target, TargetForm, check_framing};
-use crate::message::upgrade;
+use crate::message::{max_forwards, upgrade};
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
 use crate::policy::credentials::{self, CredentialStore, Principal};
 use crate::policy::transformation;
@@ -292,7 +292,13 @@ impl<'a> AskedUnder<'a, '_> {
                     so_far.answered(redirect.status);
                     return Ok(vec![so_far.clone()]);
                 }
-                RuleStep::Forward(backends) => backends,
+                RuleStep::Forward(backends) => match max_forwards::check(parts) {
+                    Ok(()) => backends,
+                    Err(spent) => {
+                        so_far.answered(spent.status);
+                        return Ok(vec![so_far.clone()]);
+                    }
+                },
             },
         };
         Ok(self.leave_by_each(backends, so_far))

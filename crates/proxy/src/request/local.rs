@@ -8,10 +8,11 @@ use egret_config::name::{Authority, Host, Port};
 use egret_config::snapshot::{FixedResponse, RedirectResponse, Scheme};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
+use crate::message::max_forwards::ForwardsSpent;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
 
@@ -49,6 +50,17 @@ pub(crate) fn respond(
 pub(super) fn own(response: Response<Bytes>, exchange: Rc<Exchange>) -> Response<ResponseBody> {
     let response = exchange.localized(response);
     response.map(|body| ResponseBody::text(body, exchange))
+}
+
+/// The response to a request that may go no further.
+pub(crate) fn last(spent: ForwardsSpent, exchange: Rc<Exchange>) -> Response<ResponseBody> {
+    let text: &[u8] = match spent.status {
+        StatusCode::OK => b"",
+        _ => b"egret: Max-Forwards ends the request here, where TRACE is not answered\n",
+    };
+    let mut response = Response::new(Bytes::from_static(text));
+    *response.status_mut() = spent.status;
+    own(response, exchange)
 }
 
 /// The response to a preflight request, with these fields.
@@ -112,7 +124,7 @@ fn location(redirect: &RedirectResponse, context: &RedirectContext<'_>, parts: &
 #[cfg(test)]
 mod tests {
     use egret_config::snapshot::PathRewrite;
-    use http::{Request, StatusCode};
+    use http::Request;
 
     use super::*;
     use crate::message::target::TargetForm;

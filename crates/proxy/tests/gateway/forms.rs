@@ -215,6 +215,15 @@ const FORMS: &[(&str, RequestForm)] = &[
         );
         setup.clear().request(request).status == 101
     }),
+    ("websocket, absolute", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
+        let request = format!(
+            "GET ws://{authority}/upgrade HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             sec-websocket-version: 13\r\n\r\n"
+        );
+        setup.clear().request(request).status == 101
+    }),
     ("host-routed over TLS", |setup, host| {
         let authority = format!("{host}:{}", setup.plain.port());
         setup.over_tls().get("/", &authority).status == 200

@@ -427,3 +427,25 @@ fn back_pressure_reaches_the_sender() {
     assert!(sent < 64 * 1024 * 1024, "{sent}");
     assert_eq!(record["reason"], "client_closed");
 }
+
+/// A request that says how far it may go is answered where it ends (RFC 9110 7.6.2).
+#[test]
+fn a_request_that_may_go_no_further_is_answered_here() {
+    let setup = start();
+    for (method, field, status, passed) in [
+        ("OPTIONS", "max-forwards: 2\r\n", 200, Some("1")),
+        ("TRACE", "max-forwards: 1\r\n", 200, Some("0")),
+        ("OPTIONS", "max-forwards: 0\r\n", 200, None),
+        ("TRACE", "max-forwards: 0\r\n", 501, None),
+        ("GET", "max-forwards: 0\r\n", 200, Some("0")),
+    ] {
+        let before = setup.upstream.requests().len();
+        let head = format!("{method} / HTTP/1.1\r\nhost: {}\r\n{field}\r\n", setup.host);
+        let response = setup.gateway.connect().request(head);
+        assert_eq!(response.status, status, "{method} {field}");
+        let requests = setup.upstream.requests();
+        let seen = requests[before..].first();
+        let seen = seen.map(|request| request.header("max-forwards"));
+        assert_eq!(seen, passed.map(Some), "{method} {field}");
+    }
+}
