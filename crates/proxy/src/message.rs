@@ -1,6 +1,7 @@
 //! The semantics of HTTP messages for a proxy: the target of a request, framing, hop-by-hop fields, trailers, and upgrades
 //! to other protocols.
 
+pub(crate) mod content;
 pub(crate) mod cookie;
 mod elements;
 pub(crate) mod few_fields;

@@ -88,7 +88,10 @@ impl Compression {
     /// The coding of a request body that is to be decompressed.
     #[must_use]
     pub fn decompressed(&self, request: &HeaderMap) -> Option<ContentCoding> {
-        let coding = request.get(CONTENT_ENCODING)?.to_str().ok()?.trim();
+        let mut fields = request.get_all(CONTENT_ENCODING).iter();
+        // What has several codings has them one around the other.
+        let only = fields.next().filter(|_| fields.next().is_none());
+        let coding = only?.to_str().ok()?.trim();
         let mut codings = self.requests.iter().copied();
         codings.find(|known| known.token().eq_ignore_ascii_case(coding))
     }
@@ -99,8 +102,9 @@ impl Compression {
 pub fn is_compressible(response: &HeaderMap) -> bool {
     let text = |name: HeaderName| response.get(name).and_then(|value| value.to_str().ok());
     let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    let directives = text(CACHE_CONTROL).unwrap_or_default().split(',');
-    let mut directives = directives.map(|directive| directive.trim().to_ascii_lowercase());
+    let directives = response.get_all(CACHE_CONTROL).iter();
+    let directives = directives.filter_map(|value| value.to_str().ok());
+    let mut directives = directives.flat_map(|directives| directives.split(','));
     let is_of_type = text(CONTENT_TYPE).is_none_or(|kind| {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         TYPES.iter().any(|known| kind.eq_ignore_ascii_case(known))
@@ -109,7 +113,7 @@ pub fn is_compressible(response: &HeaderMap) -> bool {
         && length.is_none_or(|length| length >= SHORTEST)
         && !response.contains_key(CONTENT_ENCODING)
         && !response.contains_key(CONTENT_RANGE)
-        && !directives.any(|directive| directive == "no-transform")
+        && !directives.any(|directive| directive.trim().eq_ignore_ascii_case("no-transform"))
 }
 
 /// The members of `Accept-Encoding` with their weights, in order.
@@ -190,6 +194,14 @@ mod tests {
                 &[text.clone(), (CACHE_CONTROL, "public, No-Transform")],
                 false,
             ),
+            (
+                &[
+                    text.clone(),
+                    (CACHE_CONTROL, "public"),
+                    (CACHE_CONTROL, "no-transform"),
+                ],
+                false,
+            ),
             (&[text.clone(), (CONTENT_RANGE, "bytes 0-99/200")], false),
         ] {
             assert_eq!(is_compressible(&headers(fields)), expected, "{fields:?}");
@@ -213,5 +225,7 @@ mod tests {
             let request = headers(&[(CONTENT_ENCODING, coding)]);
             assert_eq!(compression.decompressed(&request), expected, "{coding}");
         }
+        let twice = headers(&[(CONTENT_ENCODING, "gzip"), (CONTENT_ENCODING, "zstd")]);
+        assert_eq!(compression.decompressed(&twice), None);
     }
 }

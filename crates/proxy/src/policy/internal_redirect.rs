@@ -11,6 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use crate::message::content;
 use crate::message::location::{LocationError, Url, UrlOrigin};
 
 /// What describes a body, and has no meaning without one.
@@ -100,6 +101,7 @@ pub(crate) fn drop_body(headers: &mut HeaderMap) {
     for name in OF_BODY {
         headers.remove(name);
     }
+    content::forget_bytes(headers);
 }
 
 /// Removes from a request what only the origin that the client asked may see, unless it goes there: the credentials that

@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::message::content;
 use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 
 /// The most bytes of a body that templates read, where no `buffer` says otherwise.
@@ -280,6 +281,7 @@ pub(crate) fn describe_body(headers: &mut HeaderMap, length: usize) {
     for name in [CONTENT_ENCODING, ETAG, TRAILER, TRANSFER_ENCODING] {
         headers.remove(name);
     }
+    content::forget_bytes(headers);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     if length == 0 {
         headers.remove(CONTENT_TYPE);

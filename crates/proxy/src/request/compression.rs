@@ -10,6 +10,7 @@ use http::{Method, Response};
 use http_body::Body as _;
 
 use crate::body::ResponseBody;
+use crate::message::content;
 use crate::message::response_head::has_no_content;
 use crate::upstream::RequestBody;
 
@@ -43,6 +44,7 @@ pub(super) fn decode(policies: &TrafficSettings, request: &mut Parts, body: &mut
         return;
     }
     body.decode(coding);
+    content::forget_bytes(&mut request.headers);
     request.headers.remove(CONTENT_ENCODING);
     request.headers.remove(CONTENT_LENGTH);
     // Tells the HTTP client that a body of unknown length follows.
@@ -64,6 +66,7 @@ impl AcceptedCoding {
         };
         response.body_mut().compress(coding);
         let headers = response.headers_mut();
+        content::forget_bytes(headers);
         headers.remove(CONTENT_LENGTH);
         let token = HeaderValue::from_static(coding.token());
         headers.insert(CONTENT_ENCODING, token);

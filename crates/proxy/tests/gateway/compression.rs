@@ -5,6 +5,7 @@
 use std::io::{Read as _, Write as _};
 
 use egret_testkit::Response;
+use egret_testkit::upstream::RecordedRequest;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -65,6 +66,31 @@ fn a_response_is_compressed_for_a_client_that_accepts_it() {
     assert_eq!(head.header("vary"), Some("Accept-Encoding"));
 }
 
+/// What an upstream says of its bytes holds for nobody who gets others.
+#[test]
+fn what_is_said_of_the_bytes_goes_with_them() {
+    let setup = WithPolicy::start("compression: {responseCompression: {}}");
+    let answer = |_: &RecordedRequest| {
+        http::Response::builder()
+            .header("content-digest", "sha-256=:AAAA:")
+            .header("accept-ranges", "bytes")
+            .body(vec![b'a'; 5000].into())
+            .ok()
+    };
+    let setup = WithPolicy {
+        upstream: setup.upstream.answering(answer),
+        ..setup
+    };
+    for (accepted, digest, ranges) in [
+        ("gzip", None, None),
+        ("identity", Some("sha-256=:AAAA:"), Some("bytes")),
+    ] {
+        let response = ask(&setup, "GET", "/", accepted);
+        assert_eq!(response.header("content-digest"), digest, "{accepted}");
+        assert_eq!(response.header("accept-ranges"), ranges, "{accepted}");
+    }
+}
+
 #[test]
 fn what_a_slow_upstream_sent_is_not_held_back() {
     let setup = WithPolicy::start("compression: {responseCompression: {}}");
@@ -88,7 +114,8 @@ fn the_body_of_a_request_is_decompressed() {
         let length = body.len();
         let host = &setup.host;
         let mut request = format!(
-            "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n"
+            "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\
+             content-digest: sha-256=:AAAA:\r\n\r\n"
         )
         .into_bytes();
         request.extend_from_slice(body);
@@ -100,10 +127,13 @@ fn the_body_of_a_request_is_decompressed() {
     assert_eq!(request.body, text);
     assert_eq!(request.headers.get("content-encoding"), None);
     assert_eq!(request.headers.get("content-length"), None);
+    assert_eq!(request.headers.get("content-digest"), None);
     // Other codings are left alone.
     assert_eq!(post("br", b"not looked at").status, 200);
     setup.upstream.wait_for_complete_requests(2);
-    assert_eq!(setup.upstream.requests()[1].body, b"not looked at");
+    let request = &setup.upstream.requests()[1];
+    assert_eq!(request.body, b"not looked at");
+    assert_eq!(request.header("content-digest"), Some("sha-256=:AAAA:"));
     // What is too large once it is decompressed, and what is broken.
     assert_eq!(post("gzip", &gzip(&vec![0; 20_001])).status, 413);
     assert_eq!(post("gzip", b"not compressed at all").status, 400);

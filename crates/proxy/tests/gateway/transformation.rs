@@ -18,7 +18,8 @@ mod how_to;
 fn json(body: &str) -> Option<http::Response<bytes::Bytes>> {
     let response = http::Response::builder()
         .header("content-type", "application/json")
-        .header("etag", "\"1\"");
+        .header("etag", "\"1\"")
+        .header("content-digest", "sha-256=:AAAA:");
     response.body(bytes::Bytes::from(body.to_owned())).ok()
 }
 
@@ -133,6 +134,7 @@ fn a_body_is_made_of_json() {
     assert_eq!(response.header("content-length"), Some(&*length));
     assert_eq!(response.header("content-type"), Some("application/json"));
     assert_eq!(response.header("etag"), None);
+    assert_eq!(response.header("content-digest"), None);
     let request = &setup.upstream.requests()[0];
     assert_eq!(request.header("x-inner"), Some("level_value"));
     assert_eq!(request.body, br#"{"mykey": {"inner": "value"}}"#);
