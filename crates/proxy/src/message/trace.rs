@@ -95,7 +95,7 @@ pub(crate) fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 impl Trace {
     /// The place of a request with these fields, of which `traceparent` is known. One that begins a trace is sampled if it is drawn, and another if whoever sent
-    /// it sampled it too. A `traceparent` that is malformed belongs to somebody else: there is no place then. B3 is read only
+    /// it sampled it too. A `traceparent` that is malformed, or there twice, belongs to somebody else: there is no place then. B3 is read only
     /// where it is wanted, and where there is no `traceparent`.
     pub(crate) fn of(
         traceparent: Option<&HeaderValue>,
@@ -104,6 +104,11 @@ impl Trace {
         is_drawn: bool,
         spawns_upstream_span: bool,
     ) -> Option<Self> {
+        // Of two, neither is to be believed.
+        let is_twice = || headers.get_all(TRACEPARENT).iter().nth(1).is_some();
+        if propagation.w3c && traceparent.is_some() && is_twice() {
+            return None;
+        }
         let parent = match traceparent.filter(|_| propagation.w3c) {
             Some(value) => Some(TraceParent::read(value)?),
             None if propagation.reads_b3() => b3::read(headers),
@@ -326,5 +331,10 @@ mod tests {
         }
         let later = format!("{}-more", SENT.replacen("00", "cc", 1));
         assert!(trace(Some(&later), true).is_some());
+        let field = HeaderValue::from_static(SENT);
+        let twice = [(TRACEPARENT, field.clone()), (TRACEPARENT, field.clone())];
+        let twice: HeaderMap = twice.into_iter().collect();
+        let both = TracePropagation::default();
+        assert_eq!(Trace::of(Some(&field), &twice, both, true, false), None);
     }
 }
