@@ -3,6 +3,7 @@
 mod body_copy;
 mod coding;
 mod duplex_stream;
+mod gather;
 mod message_body;
 mod received_body;
 mod send_body;
@@ -11,6 +12,7 @@ mod stream_body;
 pub(crate) use body_copy::{BodyCopy, BodyTee, CopyBudget, CopyError, CopyLimits};
 pub(crate) use coding::BodyEncoder;
 pub(crate) use duplex_stream::{DuplexStream, StreamSender};
+pub(crate) use gather::gather;
 pub(crate) use message_body::{MessageBody, MessageSender, message_body};
 pub(crate) use received_body::{ReceiveError, ReceivedBody};
 pub(crate) use send_body::send_body;

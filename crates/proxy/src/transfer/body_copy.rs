@@ -10,6 +10,8 @@ use http::HeaderMap;
 use http_body::Frame;
 use tokio::sync::Notify;
 
+use super::gather::gather;
+
 /// The most bytes of one body that a reader may lag behind.
 const MAX_LAG: usize = 1 << 20;
 /// The most bytes that all readers of a worker may lag behind together.
@@ -152,7 +154,15 @@ impl CopyQueue {
         }
         self.budget.0.set(left - length);
         self.lag.set(lag);
-        self.push(CopiedFrame::Data(data.clone()));
+        let mut frames = self.frames.borrow_mut();
+        let last = match frames.back_mut() {
+            Some(CopiedFrame::Data(last)) => Some(last),
+            Some(CopiedFrame::Trailers(_)) | None => None,
+        };
+        let apart = gather(last, data).map(CopiedFrame::Data);
+        frames.extend(apart);
+        drop(frames);
+        self.wake();
     }
 
     fn push(&self, frame: CopiedFrame) {
@@ -252,8 +262,7 @@ mod tests {
         tee.passed(&Frame::trailers(trailers.clone()));
         tee.ended();
         for copy in &copies {
-            assert_eq!(read(copy), Poll::Ready(Some(Ok(Bytes::from("xxx")))));
-            assert_eq!(read(copy), Poll::Ready(Some(Ok(Bytes::from("xxxx")))));
+            assert_eq!(read(copy), Poll::Ready(Some(Ok(Bytes::from("xxxxxxx")))));
             assert!(!copy.is_end_stream());
             let Poll::Ready(Some(Ok(frame))) = copy.poll_frame(&Context::from_waker(Waker::noop()))
             else {
@@ -263,6 +272,25 @@ mod tests {
             assert!(copy.is_end_stream());
             assert_eq!(read(copy), Poll::Ready(None));
         }
+        assert_eq!(limits.budget.0.get(), MAX_LAG_OF_WORKER);
+    }
+
+    /// A client that sends its body byte by byte makes nobody hold more than its bytes.
+    #[test]
+    fn what_waits_in_small_pieces_is_held_together() {
+        let limits = limits(MAX_LAG_OF_WORKER);
+        let mut tee = BodyTee::default();
+        let copy = tee.copy(&limits);
+        for _ in 0..100_000 {
+            tee.passed(&data(1));
+        }
+        tee.ended();
+        assert!(copy.0.frames.borrow().len() < 10);
+        let mut length = 0;
+        while let Poll::Ready(Some(Ok(piece))) = read(&copy) {
+            length += piece.len();
+        }
+        assert_eq!(length, 100_000);
         assert_eq!(limits.budget.0.get(), MAX_LAG_OF_WORKER);
     }
 

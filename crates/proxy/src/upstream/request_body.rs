@@ -17,7 +17,9 @@ use crate::clock;
 use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
 use crate::policy::ext_proc::BodyStage;
-use crate::transfer::{BodyCopy, CopyError, CopyLimits, MessageBody, ReceiveError, ReceivedBody};
+use crate::transfer::{
+    BodyCopy, CopyError, CopyLimits, MessageBody, ReceiveError, ReceivedBody, gather,
+};
 
 mod beginning;
 mod whole;
@@ -378,18 +380,24 @@ impl ReplayBuffer {
 
     fn keep(&mut self, frame: &Frame<Bytes>) {
         let Some(room) = self.room else { return };
-        let piece = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => BodyFrame::Data(data.clone()),
-            (None, Some(trailers)) => BodyFrame::Trailers(trailers.clone()),
-            (None, None) => return,
-        };
         let size = frame.data_ref().map_or(0, Bytes::len);
         self.room = room.checked_sub(size);
-        if self.room.is_some() {
-            self.frames.push(piece);
-        } else {
+        if self.room.is_none() {
             self.frames = Vec::new();
+            return;
         }
+        let apart = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => {
+                let last = match self.frames.last_mut() {
+                    Some(BodyFrame::Data(last)) => Some(last),
+                    Some(BodyFrame::Trailers(_)) | None => None,
+                };
+                gather(last, data).map(BodyFrame::Data)
+            }
+            (None, Some(trailers)) => Some(BodyFrame::Trailers(trailers.clone())),
+            (None, None) => None,
+        };
+        self.frames.extend(apart);
     }
 }
 

@@ -150,6 +150,26 @@ fn bodies_are_sent_again_as_long_as_they_are_kept() {
     assert!(statuses.contains(&503), "{statuses:?}");
 }
 
+/// Pieces that are put together to be kept are the same body.
+#[test]
+fn a_body_that_comes_byte_by_byte_is_sent_again_whole() {
+    let mixed = MixedUpstreams::with_retry("{retryOn: [5xx], backoffBaseInterval: 1ms}");
+    let sent: String = ('a'..='z').cycle().take(5000).collect();
+    let chunks = sent.chars().map(|byte| format!("1\r\n{byte}\r\n"));
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        mixed.host,
+        chunks.collect::<String>()
+    );
+    for _ in 0..6 {
+        assert_eq!(mixed.gateway.connect().request(&*request).status, 200);
+    }
+    assert!(!mixed.sick.requests().is_empty());
+    for received in mixed.well.requests() {
+        assert_eq!(received.body, sent.as_bytes());
+    }
+}
+
 #[test]
 fn an_address_that_breaks_off_or_stays_silent_is_left_for_another() {
     for silent in [false, true] {
