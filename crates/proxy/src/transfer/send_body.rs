@@ -2,12 +2,13 @@
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body;
+
+use super::gather::GatheredBody;
 
 /// Why a body was not sent to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,19 +23,22 @@ pub(crate) enum SendFault {
 ///
 /// # Errors
 /// Why it was not sent to its end.
-pub(crate) async fn send_body<B>(mut body: B, stream: SendStream<Bytes>) -> Result<(), SendFault>
+pub(crate) async fn send_body<B>(body: B, stream: SendStream<Bytes>) -> Result<(), SendFault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: StdError + 'static,
 {
+    // The library holds each frame for itself until the peer takes it, and counts its bytes alone.
     let mut sending = BodySending {
+        body: GatheredBody::new(body),
         stream,
         waiting: None,
     };
-    poll_fn(|cx| sending.poll(Pin::new(&mut body), cx)).await
+    poll_fn(|cx| sending.poll(cx)).await
 }
 
-struct BodySending {
+struct BodySending<B: Body<Data = Bytes>> {
+    body: GatheredBody<B>,
     stream: SendStream<Bytes>,
     /// The frame that waits for room in the peer's window.
     waiting: Option<WaitingData>,
@@ -45,16 +49,12 @@ struct WaitingData {
     is_last: bool,
 }
 
-impl BodySending {
-    fn poll<B>(
-        &mut self,
-        mut body: Pin<&mut B>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendFault>>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: StdError + 'static,
-    {
+impl<B> BodySending<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: StdError + 'static,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendFault>> {
         // It also has the task woken by a reset.
         if self.stream.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(SendFault::Receiver));
@@ -70,7 +70,7 @@ impl BodySending {
                     return Poll::Ready(Ok(()));
                 }
             }
-            let frame = match ready!(body.as_mut().poll_frame(cx)) {
+            let frame = match ready!(self.body.poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
                     self.stream.send_reset(reset_reason(&error));
@@ -87,7 +87,7 @@ impl BodySending {
                     // One byte is claimed of the connection's window; the library claims the rest as it can be sent. To claim
                     // all of it would starve other streams.
                     self.stream.reserve_capacity(1);
-                    let is_last = body.is_end_stream();
+                    let is_last = self.body.is_end_stream();
                     self.waiting = Some(WaitingData { data, is_last });
                 }
                 Err(frame) => {
