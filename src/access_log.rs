@@ -117,7 +117,7 @@ pub(crate) fn check_read(readable: usize, unreadable: usize) -> Result<(), Strin
         return Ok(());
     }
     Err(format!(
-        "{unreadable} lines, and none is of Egret's access log in its default format"
+        "no line is of Egret's access log in its default format; lines read: {unreadable}"
     ))
 }
 

@@ -131,9 +131,9 @@ fn exclusive(policies: &[Arc<EgressRules>]) -> Vec<(&ObjectRef, &ObjectRef)> {
 
 /// The networks that rules allow to be named and the built-in list denies, by policy, rule and host, with their classes.
 /// Exceptions of rules are for names, and do not open them.
-fn still_denied<'a>(
-    policies: &'a [Arc<EgressRules>],
-) -> impl Iterator<Item = ((&'a ObjectRef, usize, usize), &'static str)> {
+fn still_denied(
+    policies: &[Arc<EgressRules>],
+) -> impl Iterator<Item = ((&ObjectRef, usize, usize), &'static str)> {
     let enforced = policies
         .iter()
         .filter(|rules| rules.mode == EgressMode::Enforce);

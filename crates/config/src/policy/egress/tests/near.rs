@@ -2,8 +2,8 @@
 
 use super::*;
 
-#[test]
-fn rules_that_nearly_match_say_why_they_do_not() {
+/// An allow-list of which each rule has another condition.
+fn allow_list() -> EgressPolicySet {
     let mut list = policy("list");
     list.default_action = EgressAction::Deny;
     list.rules = vec![
@@ -25,7 +25,12 @@ fn rules_that_nearly_match_say_why_they_do_not() {
         first: Port::HTTP,
         last: Port::HTTP,
     }];
-    let set = egress([list]);
+    egress([list])
+}
+
+#[test]
+fn rules_that_nearly_match_say_why_they_do_not() {
+    let set = allow_list();
     let near = |target: &str, request: Option<(&Method, &str)>| -> Vec<String> {
         let (host, port) = target.rsplit_once(':').unwrap();
         let host: Host = host.parse().unwrap();
