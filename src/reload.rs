@@ -72,8 +72,9 @@ impl Reloader {
         let (resources, beside) = split(loaded);
         let mut reloader = Self::waiting(proxy, options);
         let unbound = reloader.begin(resources, beside).await;
-        if let Some(error) = unbound.into_iter().next() {
-            return Err(error.into());
+        if !unbound.is_empty() {
+            // Each of them has been told.
+            return Err("not started, because not every listener can be bound".into());
         }
         reloader.tell_addresses();
         reloader.tell_generation();

@@ -201,6 +201,8 @@ fn a_taken_port_is_told() {
         told.contains(&format!("cannot listen on {}", served.setup.address)),
         "{told}"
     );
+    assert_eq!(told.matches("cannot listen on").count(), 1, "{told}");
+    assert!(told.contains("error: not started, "), "{told}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ struct OpenedSocket {
 
 /// An address of the configuration that could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}{}", staying(.stays_on))]
+#[error("cannot listen on {address}: {error}{}{}", remedy(.error), staying(.stays_on))]
 pub struct BindError {
     /// The address that was requested.
     pub address: SocketAddr,
@@ -71,6 +71,17 @@ pub struct BindError {
     /// The error of the system.
     #[source]
     pub error: io::Error,
+}
+
+/// What helps against an error of the system that does not say so.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; a port below 1024 needs the capability CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have the address",
+        _ => "",
+    }
 }
 
 fn staying(on: &[SocketAddr]) -> String {
@@ -223,6 +234,25 @@ mod tests {
     use egret_config::snapshot::ListenerSocket;
 
     use super::*;
+
+    #[test]
+    fn what_the_system_does_not_say_is_said() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "CAP_NET_BIND_SERVICE"),
+            (io::ErrorKind::AddrNotAvailable, "does not have the address"),
+        ] {
+            let error = BindError {
+                address: "10.0.0.1:80".parse().unwrap(),
+                stays_on: Vec::new(),
+                error: kind.into(),
+            };
+            let told = error.to_string();
+            assert!(
+                told.starts_with("cannot listen on 10.0.0.1:80: ") && told.contains(expected),
+                "{told}"
+            );
+        }
+    }
 
     #[test]
     fn addresses_overlap_in_every_spelling() {
