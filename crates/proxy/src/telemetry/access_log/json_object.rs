@@ -54,6 +54,19 @@ impl<'o> JsonObject<'o> {
         self.out.push(b'"');
     }
 
+    /// One of the gateway's own words, none of which needs an escape.
+    pub(super) fn word(&mut self, key: Key, word: &'static str) {
+        self.plain_by(key, |out| out.extend_from_slice(word.as_bytes()));
+    }
+
+    /// A text that a function appends, of characters that need no escape.
+    pub(super) fn plain_by(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+        self.key(key);
+        self.out.push(b'"');
+        write(self.out);
+        self.out.push(b'"');
+    }
+
     pub(super) fn number(&mut self, key: Key, value: impl itoa::Integer) {
         self.key(key);
         plain::number(value, self.out);

@@ -29,14 +29,14 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
 
 /// Whose request it was, and by which listener and route it was taken.
 fn who(record: &Record<'_>, line: &mut JsonObject<'_>) {
-    line.text_by(key!("time"), |out| time(record.started, out));
+    line.plain_by(key!("time"), |out| time(record.started, out));
     if let Some(listener) = record.listener {
         line.text(key!("listener"), &*listener.full_name);
     }
     if let Some(rule) = record.rule {
         line.text_by(key!("route"), |out| route(rule, out));
     }
-    line.text_by(key!("client"), |out| {
+    line.plain_by(key!("client"), |out| {
         if let Some(client) = record.client {
             plain::address(client, out);
         }
@@ -54,21 +54,24 @@ fn who(record: &Record<'_>, line: &mut JsonObject<'_>) {
 
 /// What it asked for.
 fn what(record: &Record<'_>, line: &mut JsonObject<'_>) {
+    // A method is a token (RFC 9110 9.1), which has no character that is escaped.
     let method = record.method.map_or("", Method::as_str);
     if !method.is_empty() {
-        line.text(key!("method"), method);
+        line.plain_by(key!("method"), |out| {
+            out.extend_from_slice(method.as_bytes());
+        });
     }
     if let Some(form) = record.asked_by {
-        line.text(key!("form"), form.as_str());
+        line.word(key!("form"), form.as_str());
     }
     if let Some(scheme) = record.scheme.map(Scheme::as_str) {
-        line.text(key!("scheme"), scheme);
+        line.word(key!("scheme"), scheme);
     }
     if let Some(authority) = record.authority {
         line.text(key!("authority"), authority);
     }
     if let Some(destination) = record.destination {
-        line.text_by(key!("destination"), |out| {
+        line.plain_by(key!("destination"), |out| {
             plain::destination(destination, out)
         });
     }
@@ -77,7 +80,7 @@ fn what(record: &Record<'_>, line: &mut JsonObject<'_>) {
         line.text(key!("path"), record.path);
     }
     if !record.protocol.is_empty() {
-        line.text(key!("protocol"), record.protocol);
+        line.word(key!("protocol"), record.protocol);
     }
 }
 
@@ -87,7 +90,7 @@ fn outcome(record: &Record<'_>, line: &mut JsonObject<'_>) {
         line.number(key!("status"), status);
     }
     if let Some(reason) = record.end.map(ExchangeEnd::as_str) {
-        line.text(key!("reason"), reason);
+        line.word(key!("reason"), reason);
     }
     if let Some(details) = &record.details {
         line.text(key!("details"), &**details);
@@ -97,7 +100,7 @@ fn outcome(record: &Record<'_>, line: &mut JsonObject<'_>) {
         line.number(key!("generation"), record.generation);
     }
     if let Some(trace_id) = record.trace_id {
-        line.text_by(key!("trace_id"), |out| push_hex(&trace_id, out));
+        line.plain_by(key!("trace_id"), |out| push_hex(&trace_id, out));
     }
     if let Some(user_agent) = record.user_agent {
         line.text_by(key!("user_agent"), |out| begin_of(user_agent, out));
@@ -109,7 +112,7 @@ fn verdict(record: &Record<'_>, line: &mut JsonObject<'_>) {
     let Some(verdict) = &record.verdict else {
         return;
     };
-    line.text(key!("verdict"), verdict.as_str());
+    line.word(key!("verdict"), verdict.as_str());
     if let Some(policy) = verdict.policy() {
         line.text_by(key!("policy"), |out| object(policy, out));
     }
@@ -124,7 +127,7 @@ fn verdict(record: &Record<'_>, line: &mut JsonObject<'_>) {
 /// Where it went, how much was sent either way, and how long that took.
 fn way(record: &Record<'_>, line: &mut JsonObject<'_>) {
     if let Some(upstream) = record.upstream {
-        line.text_by(key!("upstream"), |out| plain::address(upstream, out));
+        line.plain_by(key!("upstream"), |out| plain::address(upstream, out));
         line.truth(key!("reused"), record.reused);
     }
     if record.retries > 0 {
@@ -134,7 +137,7 @@ fn way(record: &Record<'_>, line: &mut JsonObject<'_>) {
         line.objects(key!("redirects"), record.redirects, redirect);
     }
     if let Some((source, _)) = record.resolution {
-        line.text(key!("dns"), source.as_str());
+        line.word(key!("dns"), source.as_str());
     }
     line.number(key!("bytes_received"), record.request_bytes);
     line.number(key!("bytes_sent"), record.response_bytes);
