@@ -6,11 +6,11 @@ use crate::ca::IssuedCertificate;
 
 /// The Gateway, Backend and HTTPRoute of `examples/quickstart`, which allow requests to any public destination.
 pub const QUICKSTART: &str = concat!(
-    include_str!("../../../../examples/quickstart/gateway.yaml"),
+    include_str!("quickstart/gateway.yaml"),
     "---\n",
-    include_str!("../../../../examples/quickstart/backend.yaml"),
+    include_str!("quickstart/backend.yaml"),
     "---\n",
-    include_str!("../../../../examples/quickstart/httproute.yaml"),
+    include_str!("quickstart/httproute.yaml"),
 );
 
 /// The quickstart Gateway, with its listener at `address` in place of port 8080 of every address.
@@ -18,7 +18,7 @@ pub const QUICKSTART: &str = concat!(
 pub fn quickstart_gateway(address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());
     let here = format!("  addresses: [{{type: IPAddress, value: {ip}}}]\n  listeners:\n");
-    include_str!("../../../../examples/quickstart/gateway.yaml")
+    include_str!("quickstart/gateway.yaml")
         .replace("  listeners:\n", &here)
         .replace("port: 8080", &format!("port: {port}"))
 }
