@@ -26,6 +26,7 @@ use server_pool::ServerPool;
 
 mod connection;
 mod doh;
+mod edns;
 mod error;
 mod https_record;
 mod response;

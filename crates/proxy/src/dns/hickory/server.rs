@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_config::snapshot::{DnsProtocol, NameServer};
@@ -11,6 +10,7 @@ use hickory_proto::rr::Name;
 use tokio::time::sleep;
 
 use super::connection::ServerEndpoint;
+use super::edns::{EdnsState, EdnsSupport};
 use super::error::TransportError;
 use super::response::{RecordQuery, ResponseContent, check_response, read_response};
 use super::shared_connection::SharedConnection;
@@ -33,21 +33,6 @@ pub(super) struct ServerClient {
     timeout: Duration,
     stats: Arc<ServerStats>,
     edns: EdnsState,
-}
-
-/// What is known of a server's EDNS, for all queries.
-#[derive(Debug, Default)]
-struct EdnsState(AtomicU8);
-
-const SPOKEN: u8 = 1;
-const MISSING: u8 = 2;
-
-/// Whether a server speaks EDNS (RFC 6891).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EdnsSupport {
-    Unknown,
-    Spoken,
-    Missing,
 }
 
 /// The extension of a query.
@@ -156,7 +141,7 @@ impl ServerClient {
     /// Sends one question with EDNS unless the server is known not to speak it, and without it if the server refuses it
     /// or, as long as it is unknown, does not answer in half of the timeout (RFC 6891 6.2.2).
     async fn negotiate(&self, question: &Query) -> Result<(Message, Extension), QueryError> {
-        let known = self.edns.load();
+        let known = self.edns.at(clock::now());
         if known == EdnsSupport::Missing {
             let plain = request(question, Extension::None);
             let response = Box::pin(self.send(&self.main, &plain)).await?;
@@ -174,7 +159,7 @@ impl ServerClient {
             }
         };
         if !is_refused(&response) {
-            self.edns.store(EdnsSupport::Spoken);
+            self.edns.is_spoken();
             return Ok((response, Extension::Edns));
         }
         let response = Box::pin(self.without_edns(question)).await?;
@@ -193,7 +178,7 @@ impl ServerClient {
             .send(&self.main, &request(question, Extension::None))
             .await?;
         if !is_refused(&response) {
-            self.edns.store(EdnsSupport::Missing);
+            self.edns.is_missing(clock::now());
         }
         Ok(response)
     }
@@ -234,25 +219,6 @@ fn request(question: &Query, extension: Extension) -> DnsRequest {
 fn is_refused(response: &Message) -> bool {
     let code = response.metadata.response_code;
     [ResponseCode::FormErr, ResponseCode::NotImp].contains(&code) && response.edns.is_none()
-}
-
-impl EdnsState {
-    fn load(&self) -> EdnsSupport {
-        match self.0.load(Relaxed) {
-            SPOKEN => EdnsSupport::Spoken,
-            MISSING => EdnsSupport::Missing,
-            _ => EdnsSupport::Unknown,
-        }
-    }
-
-    fn store(&self, support: EdnsSupport) {
-        let value = match support {
-            EdnsSupport::Unknown => 0,
-            EdnsSupport::Spoken => SPOKEN,
-            EdnsSupport::Missing => MISSING,
-        };
-        self.0.store(value, Relaxed);
-    }
 }
 
 /// The server as the configuration names it.

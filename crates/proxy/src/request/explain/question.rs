@@ -12,7 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 
 use crate::message::forwarded::ForwardedFields;
-use crate::message::target::{Target, TargetForm};
+use crate::message::target::{Target, TargetForm, scheme_of_url};
 use crate::policy::ClientIdentity;
 
 mod parameters;
@@ -57,7 +57,7 @@ pub struct RequestQuestion {
     pub is_recorded: bool,
 }
 
-/// An absolute `http` or `https` URL.
+/// An absolute `http` or `https` URL, or that of a WebSocket, which begins as one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuestionUrl {
     scheme: Scheme,
@@ -102,11 +102,8 @@ impl QuestionUrl {
         };
         let text = text.split_once('#').map_or(text, |(before, _)| before);
         let uri: Uri = text.parse().map_err(|_| UrlError::Malformed)?;
-        let scheme = match uri.scheme_str() {
-            Some("http") => Scheme::Http,
-            Some("https") => Scheme::Https,
-            _ => return Err(UrlError::Scheme),
-        };
+        let scheme = uri.scheme_str().and_then(scheme_of_url);
+        let scheme = scheme.ok_or(UrlError::Scheme)?;
         let authority = uri.authority().ok_or(UrlError::NoHost)?;
         if authority.as_str().contains('@') {
             return Err(UrlError::UserInfo);
@@ -305,6 +302,12 @@ mod tests {
                 QuestionForm::Host,
                 "a.example:80",
                 "/?q=1",
+            ),
+            (
+                "wss://a.example/x",
+                QuestionForm::Connect,
+                "a.example:443",
+                "/x",
             ),
         ] {
             let url = QuestionUrl::parse(text).unwrap();
