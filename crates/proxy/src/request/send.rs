@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::policy::headers::HeaderEdit;
 use egret_config::snapshot::{RouteFilters, RouteRule};
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version};
 use http_body::Body as _;
@@ -272,6 +272,23 @@ pub(super) fn prepare(
     if let Some(principal) = principal {
         principal.remove_query_parameters(&mut parts.uri);
         principal.set_headers(&mut parts.headers);
+    }
+    if parts.method == Method::TRACE {
+        conceal(&mut parts.headers, cleared.granted());
+    }
+}
+
+/// Removes from a request what is for the upstream alone, because it will send all that it gets back to the client (RFC 9110
+/// 9.3.8): what came from a Secret, and what a service has set.
+fn conceal(headers: &mut HeaderMap, granted: &[(HeaderName, HeaderValue)]) {
+    let secret = headers.iter().filter(|(_, value)| value.is_sensitive());
+    let secret = secret.map(|(name, _)| name);
+    let secret: Vec<_> = secret
+        .chain(granted.iter().map(|(name, _)| name))
+        .cloned()
+        .collect();
+    for name in secret {
+        headers.remove(name);
     }
 }
 

@@ -167,3 +167,19 @@ fn the_answers_that_open_tunnels_are_changed() {
     assert_eq!(response.status, 200);
     assert_edited(&response);
 }
+
+/// An upstream sends a TRACE back as it got it (RFC 9110 9.3.8).
+#[test]
+fn a_trace_has_nothing_from_a_secret() {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&config(&dns));
+    for (method, key) in [("GET", Some("hush")), ("TRACE", None)] {
+        let host = format!("a.example:{}", upstream.port());
+        let head = format!("{method} / HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        assert_eq!(gateway.connect().request(head).status, 200, "{method}");
+        let requests = upstream.requests();
+        let last = requests.last().expect("a request");
+        assert_eq!(last.header("x-partner-key"), key, "{method}");
+        assert_eq!(last.header("x-set"), Some("new"), "{method}");
+    }
+}
