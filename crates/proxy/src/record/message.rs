@@ -57,11 +57,15 @@ impl fmt::Debug for KeptHead {
 
 impl KeptHead {
     fn of(parts: &Parts) -> Box<Self> {
+        let mut headers = parts.headers.clone();
+        for value in headers.values_mut() {
+            *value = told(value);
+        }
         Box::new(Self {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             version: parts.version,
-            headers: parts.headers.clone(),
+            headers,
         })
     }
 }
@@ -122,7 +126,7 @@ impl MessageFields {
         for (place, name) in inputs.request_lines.iter().enumerate() {
             let values = parts.headers.get_all(name).iter();
             self.request_lines
-                .extend(values.map(|value| (place, value.clone())));
+                .extend(values.map(|value| (place, told(value))));
         }
         if inputs.head {
             self.head = Some(KeptHead::of(parts));
@@ -172,7 +176,15 @@ fn pick(names: &[HeaderName], headers: &HeaderMap, values: &mut Vec<Option<Heade
     for names in names.chunks(found.len()) {
         let found = &mut found[..names.len()];
         few_fields::find(names, headers, found);
-        values.extend(found.iter().map(|value| value.cloned()));
+        values.extend(found.iter().map(|value| value.map(told)));
+    }
+}
+
+/// What may be told of a value: not what came from a Secret, whoever asks for the field.
+fn told(value: &HeaderValue) -> HeaderValue {
+    match value.is_sensitive() {
+        true => HeaderValue::from_static("<secret>"),
+        false => value.clone(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `headerModifiers` of a TrafficPolicy, in every form of request and on every kind of response.
 
 use egret_testkit::client::connect_request;
-use egret_testkit::gateway::{documents, egress_policy, quickstart_config, traffic_policy};
+use egret_testkit::gateway::{
+    documents, egress_policy, listener_policy, quickstart_config, traffic_policy,
+};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Client, DnsServer, Gateway, Http2Client, Response, Upstream};
 
@@ -182,4 +184,24 @@ fn a_trace_has_nothing_from_a_secret() {
         assert_eq!(last.header("x-partner-key"), key, "{method}");
         assert_eq!(last.header("x-set"), Some("new"), "{method}");
     }
+}
+
+/// Whoever chooses what a log says may not read Secrets by it.
+#[test]
+fn no_log_has_anything_from_a_secret() {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let format = serde_json::json!({
+        "key": "%REQ(X-PARTNER-KEY)%",
+        "set": "%REQ(X-SET)%",
+    });
+    let sinks = serde_json::json!([{"fileSink": {"path": "/dev/stdout", "jsonFormat": format}}]);
+    let log = listener_policy("log", &format!("{{httpSettings: {{accessLog: {sinks}}}}}"));
+    let gateway = Gateway::start(&documents(&[&config(&dns), &log]));
+    let host = format!("a.example:{}", upstream.port());
+    assert_eq!(gateway.get(&host, "/").status, 200);
+    let requests = upstream.requests();
+    assert_eq!(requests[0].header("x-partner-key"), Some("hush"));
+    let record = &gateway.wait_for_records(1)[0];
+    let told = ["key", "set"].map(|name| record[name].as_str());
+    assert_eq!(told, [Some("<secret>"), Some("new")], "{record}");
 }
