@@ -12,15 +12,14 @@ const SMALL: usize = 1024;
 /// Small ones are put together up to about this size, in bytes.
 const GATHERED: usize = 16 * 1024;
 
-/// Puts a small piece behind `last`, the last one that is held. What is returned is to be held for itself: a piece that is not
-/// small, or one to which the next ones can be put. It is a copy if it is small, so that it keeps no buffer that it came in.
+/// Puts a small piece behind `last`, the last one that is held, and returns a piece that is to be held for itself: the first, one
+/// that is not small, or a copy to which the next ones can be put.
 pub(crate) fn gather(last: Option<&mut Bytes>, piece: &Bytes) -> Option<Bytes> {
-    if piece.len() >= SMALL {
+    // Most bodies that are small are one piece.
+    let Some(last) = last.filter(|_| piece.len() < SMALL) else {
         return Some(piece.clone());
-    }
-    if let Some(last) = last
-        && last.len() < GATHERED
-    {
+    };
+    if last.len() < GATHERED {
         // It cannot be added to while somebody else reads it.
         match std::mem::take(last).try_into_mut() {
             Ok(mut gathered) => {
