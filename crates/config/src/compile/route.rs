@@ -291,7 +291,7 @@ impl<'a> RouteDraft<'a> {
             let names = names.iter().copied();
             // A listener of this name may be there, on another port.
             let unknown = section.filter(|name| names.clone().all(|known| known != *name));
-            let suggestion = unknown.map_or_else(String::new, |name| did_you_mean(name, names));
+            let suggestion = unknown.map_or_else(String::new, |name| meant_or_all(name, names));
             let message = format!("{name} has no such listener{suggestion}");
             return Err(("NoMatchingParent", message));
         }
@@ -447,5 +447,17 @@ impl From<ParentRef> for ParentReference {
             section_name,
             port,
         }
+    }
+}
+
+/// What was probably meant, or else all that there are.
+fn meant_or_all<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let meant = did_you_mean(name, known.clone());
+    if !meant.is_empty() {
+        return meant;
+    }
+    match known.collect::<Vec<_>>()[..] {
+        [] => String::new(),
+        ref known => format!("; there are {}", known.join(", ")),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egret_api::gateway::{
     AllowedRoutes, GatewayListener, ListenerTls, RouteKind as KindSpec, TlsMode,
 };
+use egret_api::suggest::did_you_mean;
 
 use super::conflict::ListenerConflict;
 use super::tls::{GatewayContext, ListenerTlsDraft, TlsListener};
@@ -144,7 +145,9 @@ impl<'a> ListenerDraft<'a> {
             }
             ("TLS", _) => self.content = Some(ConnectionContent::Terminate),
             (other, _) => {
-                let message = format!("{other} is not supported yet; HTTP, HTTPS and TLS are");
+                let meant = did_you_mean(other, ["HTTP", "HTTPS", "TLS"]);
+                let message =
+                    format!("{other} is not supported yet; HTTP, HTTPS and TLS are{meant}");
                 self.refuse("UnsupportedProtocol", "protocol", message);
             }
         }

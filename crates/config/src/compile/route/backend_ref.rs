@@ -149,7 +149,12 @@ fn resolve(
     let group = group.unwrap_or_default();
     let kind = kind.unwrap_or("Service");
     let Some(known @ (Kind::Backend | Kind::Service)) = Kind::find(group, kind) else {
-        let message = format!("unknown backend kind: {group}/{kind}");
+        let known = Kind::Backend;
+        let meant = match kind == known.as_str() {
+            true => format!("; did you mean {}/{known}?", known.group()),
+            false => String::new(),
+        };
+        let message = format!("unknown backend kind: {group}/{kind}{meant}");
         return Err(UnresolvedRef::new("InvalidKind", "kind", message));
     };
     let namespace = namespace.unwrap_or(&route.namespace);
@@ -172,8 +177,18 @@ fn port_of_service(
     service: &ObjectRef,
     port: Option<i32>,
 ) -> Result<Port, UnresolvedRef> {
-    let port =
-        port.ok_or_else(|| UnresolvedRef::wrong_port("Must have port for Service reference"))?;
+    let port = port.ok_or_else(|| {
+        // A reference without group and kind is to a Service.
+        let ObjectRef {
+            namespace, name, ..
+        } = service;
+        let backend = ObjectRef::new(Kind::Backend, &**namespace, &**name);
+        let meant = match context.resources.backends.contains_key(&backend) {
+            true => format!("; did you mean {backend}, by group and kind?"),
+            false => String::new(),
+        };
+        UnresolvedRef::wrong_port(format!("Must have port for Service reference{meant}"))
+    })?;
     let port = port_of(port).map_err(UnresolvedRef::wrong_port)?;
     let served = context.services.port(service, port).map_err(|fault| {
         let ServiceFault {

@@ -215,6 +215,11 @@ fn listeners_that_cannot_be_served_say_why() {
             "protocol: TCP is not supported yet; HTTP, HTTPS and TLS are",
         ),
         (
+            "{name: l, protocol: http, port: 8081}",
+            "UnsupportedProtocol",
+            "protocol: http is not supported yet; HTTP, HTTPS and TLS are; did you mean HTTP?",
+        ),
+        (
             "{name: l, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}",
             "UnsupportedValue",
             "tls.mode: mode Passthrough needs a listener of protocol TLS",

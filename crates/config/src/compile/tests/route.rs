@@ -15,7 +15,7 @@ fn parents_that_cannot_be_joined_say_why() {
         ),
         (
             "{name: gw, namespace: infra, sectionName: x}",
-            "NoMatchingParent: Gateway infra/gw has no such listener",
+            "NoMatchingParent: Gateway infra/gw has no such listener; there are http",
         ),
         (
             "{name: gw, namespace: infra, port: 1}",
@@ -280,6 +280,18 @@ fn backend_refs_that_lead_nowhere_keep_their_share() {
             "unknown backend kind: a.b/C",
         ),
         (
+            "{name: x, kind: Backend}",
+            "InvalidKind",
+            ".kind",
+            "unknown backend kind: /Backend; did you mean gateway.kgateway.dev/Backend?",
+        ),
+        (
+            "{name: dfp}",
+            "BackendNotFound",
+            ".port",
+            "Must have port for Service reference; did you mean Backend apps/dfp, by group and kind?",
+        ),
+        (
             "{name: x, group: gateway.kgateway.dev, kind: Backend}",
             "BackendNotFound",
             "",
@@ -304,9 +316,11 @@ fn backend_refs_that_lead_nowhere_keep_their_share() {
             "  rules:\n  - backendRefs:\n    - {{name: dfp, group: gateway.kgateway.dev, kind: Backend, weight: 3}}\n    - {bad}\n"
         );
         let compiled = with_base(&route(&text));
+        // Clients are not told what was meant.
+        let told = message.split("; did you mean ").next().unwrap();
         assert_eq!(
             get(&compiled, "a.b"),
-            format!("3*dynamic apps/dfp, 1*refuse HTTPRoute apps/r: {message}")
+            format!("3*dynamic apps/dfp, 1*refuse HTTPRoute apps/r: {told}")
         );
         assert_eq!(
             condition(&compiled, "HTTPRoute apps/r", "ResolvedRefs"),

@@ -268,7 +268,7 @@ fn routes_attach_to_the_parent_that_they_name() {
     let at = "HTTPRoute apps/r#infra/gw#s";
     assert_eq!(
         condition(&compiled, at, "Accepted"),
-        "false NoMatchingParent: Gateway infra/gw has no such listener"
+        "false NoMatchingParent: Gateway infra/gw has no such listener; there are http"
     );
     let at = "HTTPRoute apps/r#ListenerSet s#s";
     assert_eq!(reason(&compiled, at, "Accepted"), "true Accepted");
@@ -308,7 +308,11 @@ fn a_route_learns_why_its_set_is_no_parent() {
             SET.replace("name: s", "name: t"),
             "ListenerSet apps/t not found",
         ),
-        (open(), section, "ListenerSet apps/s has no such listener"),
+        (
+            open(),
+            section,
+            "ListenerSet apps/s has no such listener; there are l",
+        ),
         (
             allowing("{from: Same}"),
             SET.to_owned(),
