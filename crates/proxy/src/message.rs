@@ -5,6 +5,7 @@ pub(crate) mod content;
 pub(crate) mod cookie;
 mod elements;
 pub(crate) mod few_fields;
+pub(crate) mod field_lines;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 mod hop;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::watch::ConnectionWatch;
+use crate::message::field_lines;
 
 /// Interim responses that are yet to be sent.
 #[derive(Default)]
@@ -40,13 +41,7 @@ impl InterimQueue {
 fn encode(status: StatusCode, fields: &HeaderMap, bytes: &mut Vec<u8>) {
     let phrase = status.canonical_reason().unwrap_or("Interim");
     bytes.extend_from_slice(format!("HTTP/1.1 {} {phrase}\r\n", status.as_str()).as_bytes());
-    for (name, value) in fields {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
+    field_lines::write(fields, bytes);
 }
 
 #[cfg(test)]

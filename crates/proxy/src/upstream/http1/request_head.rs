@@ -5,10 +5,11 @@ use std::io::Write as _;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body as _, Frame};
 
 use super::outbox::Outbox;
+use crate::message::field_lines;
 use crate::message::trace::TRACEPARENT;
 use crate::upstream::outgoing::OutgoingRequest;
 use crate::upstream::request_body::{RequestBody, RequestBodyError};
@@ -27,13 +28,13 @@ pub(super) fn write(request: &mut OutgoingRequest, to: &mut Vec<u8>) -> Option<B
     write_line(&request.parts, to);
     let fields = &request.parts.headers;
     match &request.trace {
-        None => write_fields(fields, to),
+        None => field_lines::write(fields, to),
         Some(trace) => {
             to.extend_from_slice(b"traceparent: ");
             to.extend_from_slice(trace.as_bytes());
             to.extend_from_slice(b"\r\n");
             let others = fields.iter().filter(|(name, _)| **name != TRACEPARENT);
-            write_fields(others, to);
+            field_lines::write(others, to);
         }
     }
     encoder
@@ -83,20 +84,6 @@ fn write_line(parts: &Parts, to: &mut Vec<u8>) {
     to.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Writes fields, and the empty line after them.
-fn write_fields<'a>(
-    fields: impl IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>,
-    to: &mut Vec<u8>,
-) {
-    for (name, value) in fields {
-        to.extend_from_slice(name.as_str().as_bytes());
-        to.extend_from_slice(b": ");
-        to.extend_from_slice(value.as_bytes());
-        to.extend_from_slice(b"\r\n");
-    }
-    to.extend_from_slice(b"\r\n");
-}
-
 impl BodyEncoder {
     /// Writes a frame of the body. Returns whether the body has ended with it.
     ///
@@ -126,7 +113,7 @@ impl BodyEncoder {
             (Self::Chunked, Err(other)) => Ok(match other.into_trailers() {
                 Ok(trailers) => {
                     to.last().extend_from_slice(b"0\r\n");
-                    write_fields(&trailers, to.last());
+                    field_lines::write(&trailers, to.last());
                     true
                 }
                 Err(_) => false,
