@@ -12,16 +12,37 @@ use crate::upstream::stream::UpstreamStream;
 
 /// Bytes that are read at once, if no more came at once before.
 const LEAST: usize = 8 * 1024;
-/// Bytes of a buffer that are used up before there is another.
-const ROOM: usize = 2 * 1024;
+/// Bytes of room beyond what is expected. A read that does not fill its room tells the runtime, without another system call, that
+/// there is no more.
+const SPARE: usize = 1024;
 
 /// A connection, and what was read of it and is not used yet.
 pub(super) struct ReceivingStream {
     pub(super) stream: UpstreamStream,
     pub(super) received: BytesMut,
-    /// Bytes that the next read of a body is to have room for: twice as many where all of it was filled, and half as many where
-    /// little was.
+    size: ReadSize,
+}
+
+/// How much is read at once, by what came before.
+#[derive(Debug, PartialEq, Eq)]
+struct ReadSize {
+    /// Bytes that the next read is to have room for.
     next: usize,
+    /// Bytes of the last read.
+    last: usize,
+}
+
+impl ReadSize {
+    /// So much has been read into so much room. There will be twice as much where all of it was filled, and half as much where
+    /// little was, twice.
+    fn read(&mut self, count: usize, room: usize) {
+        let before = std::mem::replace(&mut self.last, count);
+        if count == room {
+            self.next = (self.next * 2).min(HTTP1_BUFFER);
+        } else if count.max(before) < self.next / 4 {
+            self.next = (self.next / 2).max(LEAST);
+        }
+    }
 }
 
 impl ReceivingStream {
@@ -29,7 +50,10 @@ impl ReceivingStream {
         Self {
             stream,
             received: BytesMut::new(),
-            next: LEAST,
+            size: ReadSize {
+                next: LEAST,
+                last: 0,
+            },
         }
     }
 
@@ -38,10 +62,11 @@ impl ReceivingStream {
     /// # Errors
     /// Those of the stream.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.room() < ROOM {
-            self.received.reserve(LEAST);
+        // What is left of a buffer has room for many short messages.
+        if self.room() < self.size.last + SPARE {
+            self.received.reserve(self.size.next);
         }
-        pin!(self.stream.read_buf(&mut self.received)).poll(cx)
+        self.poll_fill(cx)
     }
 
     /// As [`ReceivingStream::poll_read`], within a body. At most `left` bytes of it are to come, if that is known.
@@ -54,17 +79,20 @@ impl ReceivingStream {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let left = left.and_then(|left| usize::try_from(left).ok());
-        let wanted = self.next.min(left.unwrap_or(usize::MAX).max(ROOM));
+        let wanted = self
+            .size
+            .next
+            .min(left.unwrap_or(usize::MAX).saturating_add(SPARE));
         if self.room() < wanted {
             self.received.reserve(wanted);
         }
+        self.poll_fill(cx)
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let room = self.room();
         let count = ready!(pin!(self.stream.read_buf(&mut self.received)).poll(cx))?;
-        if count == room {
-            self.next = (self.next * 2).min(HTTP1_BUFFER);
-        } else if count < self.next / 4 {
-            self.next = (self.next / 2).max(LEAST);
-        }
+        self.size.read(count, room);
         Poll::Ready(Ok(count))
     }
 
@@ -78,5 +106,29 @@ impl ReceivingStream {
 
     fn room(&self) -> usize {
         self.received.capacity() - self.received.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_grow_where_much_comes_and_shrink_where_little_does() {
+        let mut size = ReadSize {
+            next: LEAST,
+            last: 0,
+        };
+        let fill = |size: &mut ReadSize, count: usize| {
+            size.read(count, size.next);
+            size.next / LEAST
+        };
+        let growing = [1, 2, 4, 8, 16, 32].map(|times| fill(&mut size, times * LEAST));
+        assert_eq!(growing, [2, 4, 8, 16, 32, 32]);
+        // The end of a body, and the next message, which is as large.
+        let same = [1, 31].map(|times| fill(&mut size, times * LEAST));
+        assert_eq!(same, [32, 32]);
+        let shrinking = [100; 8].map(|count| fill(&mut size, count));
+        assert_eq!(shrinking, [32, 16, 8, 4, 2, 1, 1, 1]);
     }
 }
