@@ -182,7 +182,7 @@ fn port_of_service(
         let ObjectRef {
             namespace, name, ..
         } = service;
-        let backend = ObjectRef::new(Kind::Backend, &**namespace, &**name);
+        let backend = ObjectRef::new(Kind::Backend, namespace, name);
         let meant = match context.resources.backends.contains_key(&backend) {
             true => format!("; did you mean {backend}, by group and kind?"),
             false => String::new(),
