@@ -7,6 +7,7 @@ mod gather;
 mod message_body;
 mod received_body;
 mod send_body;
+mod send_gate;
 mod stream_body;
 
 pub(crate) use body_copy::{BodyCopy, BodyTee, CopyBudget, CopyError, CopyLimits};
@@ -16,6 +17,7 @@ pub(crate) use gather::gather;
 pub(crate) use message_body::{MessageBody, MessageSender, message_body};
 pub(crate) use received_body::{ReceiveError, ReceivedBody};
 pub(crate) use send_body::send_body;
+pub(crate) use send_gate::SendGate;
 pub(crate) use stream_body::StreamBody;
 
 /// The most bytes of a connection of HTTP/1.1 that are buffered in each direction. hyper reads as much as this at once only

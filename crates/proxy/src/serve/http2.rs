@@ -37,9 +37,9 @@ const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnection>) {
     let client = &connection.client;
     let limits = client.limits();
-    let ledger = Rc::new(StreamLedger::default());
+    let (ledger, gate) = (Rc::new(StreamLedger::default()), Rc::default());
     let stream = WatchedStream {
-        stream: LedgerStream::new(stream, Rc::clone(&ledger)),
+        stream: LedgerStream::new(stream, Rc::clone(&ledger), Rc::clone(&gate)),
         connection: Rc::clone(client),
     };
     let begun = tokio::select! {
@@ -72,7 +72,7 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
             match serving.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, responder)))) => {
                     ledger.accepted(responder.stream_id().as_u32());
-                    stream::begin(request, responder, connection);
+                    stream::begin(request, responder, connection, &gate);
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),

@@ -11,10 +11,14 @@ use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::SendGate;
+
 /// An HTTP/2 stream as a stream of bytes in both directions. Dropping it ends its own direction.
 pub(crate) struct DuplexStream {
     sender: StreamSender,
     receiver: RecvStream,
+    /// That of the connection.
+    gate: Rc<SendGate>,
     /// What was received and not read yet.
     received: Bytes,
     /// Whether the own direction has ended.
@@ -38,10 +42,11 @@ impl StreamSender {
 }
 
 impl DuplexStream {
-    pub(crate) fn new(sender: StreamSender, receiver: RecvStream) -> Self {
+    pub(crate) fn new(sender: StreamSender, receiver: RecvStream, gate: Rc<SendGate>) -> Self {
         Self {
             sender,
             receiver,
+            gate,
             received: Bytes::new(),
             has_ended: false,
         }
@@ -121,6 +126,7 @@ impl AsyncWrite for DuplexStream {
                 None => return Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
             }
         }
+        ready!(self.gate.poll_open(buf.len(), cx));
         let sent = sender.send_data(Bytes::copy_from_slice(buf), false);
         Poll::Ready(sent.map(|()| buf.len()).map_err(into_io))
     }

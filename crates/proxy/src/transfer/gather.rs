@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 
 /// Pieces from this size on are held as they came, in bytes.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 /// Small ones are put together up to about this size, in bytes.
 const GATHERED: usize = 16 * 1024;
 

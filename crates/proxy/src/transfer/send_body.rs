@@ -2,12 +2,14 @@
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body;
 
+use super::SendGate;
 use super::gather::GatheredBody;
 
 /// Why a body was not sent to its end.
@@ -23,7 +25,11 @@ pub(crate) enum SendFault {
 ///
 /// # Errors
 /// Why it was not sent to its end.
-pub(crate) async fn send_body<B>(body: B, stream: SendStream<Bytes>) -> Result<(), SendFault>
+pub(crate) async fn send_body<B>(
+    body: B,
+    stream: SendStream<Bytes>,
+    gate: Rc<SendGate>,
+) -> Result<(), SendFault>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: StdError + 'static,
@@ -32,6 +38,7 @@ where
     let mut sending = BodySending {
         body: GatheredBody::new(body),
         stream,
+        gate,
         waiting: None,
     };
     poll_fn(|cx| sending.poll(cx)).await
@@ -40,6 +47,8 @@ where
 struct BodySending<B: Body<Data = Bytes>> {
     body: GatheredBody<B>,
     stream: SendStream<Bytes>,
+    /// That of the connection.
+    gate: Rc<SendGate>,
     /// The frame that waits for room in the peer's window.
     waiting: Option<WaitingData>,
 }
@@ -60,8 +69,9 @@ where
             return Poll::Ready(Err(SendFault::Receiver));
         }
         loop {
-            if self.waiting.is_some() {
+            if let Some(WaitingData { data, .. }) = &self.waiting {
                 ready!(poll_room(&mut self.stream, cx))?;
+                ready!(self.gate.poll_open(data.len(), cx));
             }
             if let Some(WaitingData { data, is_last }) = self.waiting.take() {
                 let sent = self.stream.send_data(data, is_last);

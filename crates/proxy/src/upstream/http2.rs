@@ -210,7 +210,8 @@ impl Http2Connection {
         &self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<StreamResponse, StreamError>> + use<> {
-        request::send(self.sender.borrow().clone(), request)
+        let gate = Rc::clone(&self.events.gate);
+        request::send(self.sender.borrow().clone(), request, gate)
     }
 
     /// The TLS failure of the connection, if there was one.

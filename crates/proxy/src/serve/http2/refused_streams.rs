@@ -12,6 +12,7 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::refusal::Refusal;
+use crate::transfer::SendGate;
 
 /// Length of the head of a frame (RFC 9113 4.1).
 const FRAME_HEAD: usize = 9;
@@ -159,19 +160,21 @@ impl FrameScan {
     }
 }
 
-/// A stream that reads along in what the library writes.
+/// A stream that reads along in what the library writes, and tells whether it is taken.
 pub(super) struct LedgerStream<S> {
     stream: S,
     scan: FrameScan,
     ledger: Rc<StreamLedger>,
+    gate: Rc<SendGate>,
 }
 
 impl<S> LedgerStream<S> {
-    pub(super) fn new(stream: S, ledger: Rc<StreamLedger>) -> Self {
+    pub(super) fn new(stream: S, ledger: Rc<StreamLedger>, gate: Rc<SendGate>) -> Self {
         Self {
             stream,
             scan: FrameScan::default(),
             ledger,
+            gate,
         }
     }
 }
@@ -196,8 +199,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LedgerStream<S> {
             stream,
             scan,
             ledger,
+            gate,
         } = &mut *self;
         let written = Pin::new(stream).poll_write(cx, buf);
+        gate.wrote(&written);
         if let Poll::Ready(Ok(count)) = written {
             scan.read(&buf[..count], ledger);
         }
@@ -213,8 +218,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for LedgerStream<S> {
             stream,
             scan,
             ledger,
+            gate,
         } = &mut *self;
         let written = Pin::new(stream).poll_write_vectored(cx, bufs);
+        gate.wrote(&written);
         if let Poll::Ready(Ok(mut left)) = written {
             for buf in bufs {
                 let count = left.min(buf.len());

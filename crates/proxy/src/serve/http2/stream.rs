@@ -17,7 +17,7 @@ use crate::client::stream_watch::{StreamWatch, watched};
 use crate::downstream::{DownstreamConnection, TunnelSlot};
 use crate::request;
 use crate::task;
-use crate::transfer::{DuplexStream, ReceivedBody, StreamBody, StreamSender, send_body};
+use crate::transfer::{DuplexStream, ReceivedBody, SendGate, StreamBody, StreamSender, send_body};
 use crate::tunnel::{ClientSide, ReadyTunnel};
 
 /// What a CONNECT needs to become a tunnel.
@@ -31,11 +31,13 @@ pub(super) fn begin(
     request: Request<RecvStream>,
     responder: SendResponse<Bytes>,
     connection: &Rc<DownstreamConnection>,
+    gate: &Rc<SendGate>,
 ) {
     let idle_timeout = connection.client.stream_idle_timeout();
     let stream = StreamWatch::new(idle_timeout, responder);
     // Boxed where it is made: whoever takes it, and the runtime each time that its task begins or ends, would copy all of it.
-    let serving = Box::pin(serve(request, Rc::clone(connection), Rc::clone(&stream)));
+    let (connection, gate) = (Rc::clone(connection), Rc::clone(gate));
+    let serving = Box::pin(serve(request, connection, Rc::clone(&stream), gate));
     task::spawn(watched(serving, stream));
 }
 
@@ -44,6 +46,7 @@ async fn serve(
     request: Request<RecvStream>,
     connection: Rc<DownstreamConnection>,
     stream: Rc<StreamWatch>,
+    gate: Rc<SendGate>,
 ) {
     let (parts, receiver) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
@@ -72,17 +75,17 @@ async fn serve(
     let Some(mut response) = response else { return };
     match promise {
         Some(promise) if response.status().is_success() => {
-            promise.keep(response, &stream, &connection);
+            promise.keep(response, &stream, &connection, gate);
         }
         _ => {
             response::complete(&mut response, is_head);
-            send(response, &stream).await;
+            send(response, &stream, gate).await;
         }
     }
 }
 
 /// Sends a response to its end, or as far as the client takes it.
-async fn send(response: Response<ResponseBody>, stream: &StreamWatch) {
+async fn send(response: Response<ResponseBody>, stream: &StreamWatch, gate: Rc<SendGate>) {
     let (head, body) = response.into_parts();
     let is_end = body.is_end_stream();
     let head = Response::from_parts(head, ());
@@ -90,7 +93,7 @@ async fn send(response: Response<ResponseBody>, stream: &StreamWatch) {
         && !is_end
     {
         // The body records what becomes of it.
-        let _ = send_body(body, sender).await;
+        let _ = send_body(body, sender, gate).await;
     }
 }
 
@@ -101,6 +104,7 @@ impl TunnelPromise {
         response: Response<ResponseBody>,
         stream: &StreamWatch,
         connection: &DownstreamConnection,
+        gate: Rc<SendGate>,
     ) {
         let Some(tunnel) = self.slot.take() else {
             return;
@@ -112,7 +116,7 @@ impl TunnelPromise {
         stream.becomes_tunnel(sender.clone());
         let ready = ReadyTunnel {
             tunnel,
-            client: ClientSide::Stream(DuplexStream::new(sender, self.receiver)),
+            client: ClientSide::Stream(DuplexStream::new(sender, self.receiver, gate)),
             early: Bytes::new(),
             tunnels: Rc::clone(&connection.context.tunnels),
         };

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::exchange::Exchange;
 use crate::task;
-use crate::transfer::{DuplexStream, StreamBody, StreamSender, send_body};
+use crate::transfer::{DuplexStream, SendGate, StreamBody, StreamSender, send_body};
 use crate::upstream::incoming::IncomingBody;
 use crate::upstream::request_body::RequestBody;
 
@@ -41,6 +41,7 @@ pub(in crate::upstream) enum StreamError {
 pub(super) async fn send(
     mut sender: SendRequest<Bytes>,
     request: Request<RequestBody>,
+    gate: Rc<SendGate>,
 ) -> Result<StreamResponse, StreamError> {
     if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
         return Err(StreamError::Unsent);
@@ -57,12 +58,14 @@ pub(super) async fn send(
     opened.map_err(StreamError::Failed)?;
     drop(sender);
     if is_connect {
-        return agreed(response, stream).await.map_err(StreamError::Failed);
+        return agreed(response, stream, gate)
+            .await
+            .map_err(StreamError::Failed);
     }
     let answered = if is_end {
         None
     } else {
-        send_beside(body, stream).await
+        send_beside(body, stream, gate).await
     };
     let response = head(response, exchange.as_ref()).await;
     let response = response.map_err(StreamError::Failed)?;
@@ -90,8 +93,12 @@ fn state_length(headers: &mut HeaderMap, method: &Method, body: &RequestBody) {
 
 /// Sends a body beside the wait for the response; in a task of its own, unless all of it can be sent at once. The task ends
 /// when the sender that is returned is dropped, and goes on if it is used.
-async fn send_beside(body: RequestBody, stream: SendStream<Bytes>) -> Option<oneshot::Sender<()>> {
-    let mut sending = Box::pin(send_body(body, stream));
+async fn send_beside(
+    body: RequestBody,
+    stream: SendStream<Bytes>,
+    gate: Rc<SendGate>,
+) -> Option<oneshot::Sender<()>> {
+    let mut sending = Box::pin(send_body(body, stream, gate));
     if poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx).is_ready())).await {
         return None;
     }
@@ -131,6 +138,7 @@ async fn head(
 async fn agreed(
     response: ResponseFuture,
     stream: SendStream<Bytes>,
+    gate: Rc<SendGate>,
 ) -> Result<StreamResponse, h2::Error> {
     let response = head(response, None).await?;
     if response.status() != StatusCode::OK {
@@ -142,7 +150,7 @@ async fn agreed(
     let (parts, receiver) = response.into_parts();
     Ok(StreamResponse {
         response: Response::from_parts(parts, IncomingBody::Empty),
-        duplex: Some(DuplexStream::new(StreamSender::new(stream), receiver)),
+        duplex: Some(DuplexStream::new(StreamSender::new(stream), receiver, gate)),
     })
 }
 

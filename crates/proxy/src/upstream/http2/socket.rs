@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::tls::TlsFailure;
+use crate::transfer::SendGate;
 use crate::upstream::connection_permit::ConnectionPermit;
 use crate::upstream::stream::UpstreamStream;
 
@@ -32,6 +33,8 @@ pub(super) struct ConnectionEvents {
     /// When something was last read.
     pub(super) last_read: Cell<Instant>,
     has_ended: Cell<bool>,
+    /// Whether the socket takes what is written to it.
+    pub(super) gate: Rc<SendGate>,
 }
 
 impl ObservedSocket {
@@ -63,6 +66,7 @@ impl ConnectionEvents {
             settings_received: Cell::default(),
             last_read: Cell::new(now),
             has_ended: Cell::default(),
+            gate: Rc::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl AsyncWrite for ObservedSocket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.events.gate.wrote(&polled);
         self.observe(polled)
     }
 
@@ -135,6 +140,7 @@ impl AsyncWrite for ObservedSocket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.events.gate.wrote(&polled);
         self.observe(polled)
     }
 
