@@ -8,8 +8,8 @@ use crate::transfer::DuplexStream;
 pub(crate) enum ClientSide {
     /// The whole connection.
     Whole(ClientStream),
-    /// One stream of an HTTP/2 connection.
-    Stream(DuplexStream),
+    /// One stream of an HTTP/2 connection; boxed because it is larger.
+    Stream(Box<DuplexStream>),
 }
 
 either_stream!(ClientSide: Whole, Stream);

@@ -17,8 +17,8 @@ pub(crate) enum UpstreamStream {
     Tls(Box<TlsStream<TcpStream>>),
     /// A TLS connection within one to a proxy.
     Nested(Box<TlsStream<Box<TlsStream<TcpStream>>>>),
-    /// An HTTP/2 stream that was upgraded to another protocol (RFC 8441).
-    Http2(DuplexStream),
+    /// An HTTP/2 stream that was upgraded to another protocol (RFC 8441); boxed likewise.
+    Http2(Box<DuplexStream>),
 }
 
 either_stream!(UpstreamStream: Plain, Tls, Nested, Http2);

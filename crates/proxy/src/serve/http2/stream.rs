@@ -116,7 +116,7 @@ impl TunnelPromise {
         stream.becomes_tunnel(sender.clone());
         let ready = ReadyTunnel {
             tunnel,
-            client: ClientSide::Stream(DuplexStream::new(sender, self.receiver, gate)),
+            client: ClientSide::Stream(Box::new(DuplexStream::new(sender, self.receiver, gate))),
             early: Bytes::new(),
             tunnels: Rc::clone(&connection.context.tunnels),
         };

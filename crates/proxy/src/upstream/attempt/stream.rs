@@ -204,7 +204,7 @@ fn switch(
     let stream = duplex.ok_or(Refusal::UpstreamProtocol)?;
     convert::switched(&mut response, protocol, key);
     let upgraded = Box::new(UpgradedStream {
-        stream: UpstreamStream::Http2(stream),
+        stream: UpstreamStream::Http2(Box::new(stream)),
         read: Bytes::new(),
         permit: None,
     });
