@@ -3,7 +3,7 @@
 
 pub(crate) mod content;
 pub(crate) mod cookie;
-mod elements;
+pub(crate) mod elements;
 pub(crate) mod few_fields;
 pub(crate) mod field_lines;
 pub(crate) mod forwarded;
@@ -13,6 +13,7 @@ pub(crate) mod host_memo;
 mod listed_fields;
 pub(crate) mod location;
 pub(crate) mod max_forwards;
+pub(crate) mod number;
 pub(crate) mod odd_target;
 pub(crate) mod request_head;
 pub(crate) mod response_head;

@@ -1,6 +1,6 @@
 //! The elements of fields that are lists (RFC 9110 5.6.1).
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The elements of all fields of a name, without the blanks around them. They are bytes, so that an element that is no
 /// text hides none of the others.
@@ -8,10 +8,13 @@ pub(super) fn elements<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = &'h [u8]> {
-    let fields = headers.get_all(name).iter();
-    fields
-        .flat_map(|field| field.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
+    headers.get_all(name).iter().flat_map(elements_of)
+}
+
+/// The elements of one field, likewise.
+pub(crate) fn elements_of(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let elements = field.as_bytes().split(|byte| *byte == b',');
+    elements.map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]

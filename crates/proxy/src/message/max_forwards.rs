@@ -4,6 +4,8 @@ use http::header::{HeaderValue, MAX_FORWARDS};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
+use super::number::{is_number, number};
+
 /// The request may go no further, and whoever has it answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ForwardsSpent {
@@ -41,10 +43,9 @@ fn left(parts: &Parts) -> Option<u64> {
     }
     let mut fields = parts.headers.get_all(MAX_FORWARDS).iter();
     let field = fields.next().filter(|_| fields.next().is_none())?;
-    let digits = field.to_str().ok()?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = field.as_bytes();
     // What is more than can be counted is counted down from the most.
-    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+    is_number(digits).then(|| number(digits).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

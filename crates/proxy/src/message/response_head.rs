@@ -6,6 +6,7 @@ use http::{HeaderMap, Response, StatusCode, Version};
 
 use super::elements::elements;
 use super::hop::remove_hop_by_hop;
+use super::number::is_number;
 use super::upgrade::UpgradeRequest;
 use super::via::Via;
 
@@ -109,10 +110,6 @@ fn one_length(headers: &HeaderMap) -> Option<HeaderValue> {
     let length = lengths.next().filter(|length| is_number(length))?;
     let agree = lengths.all(|other| other == length);
     HeaderValue::from_bytes(length).ok().filter(|_| agree)
-}
-
-fn is_number(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

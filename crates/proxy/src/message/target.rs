@@ -261,15 +261,11 @@ pub fn check_framing(headers: &HeaderMap) -> Result<(), FramingError> {
 /// The scheme by which a URL of HTTP or of a WebSocket is requested: a WebSocket begins as a request of HTTP (RFC 6455 3),
 /// which some clients send with its URL. `None` if the URL is of another scheme.
 pub(crate) fn scheme_of_url(text: &str) -> Option<Scheme> {
-    let known = [
-        ("http", Scheme::Http),
-        ("https", Scheme::Https),
-        ("ws", Scheme::Http),
-        ("wss", Scheme::Https),
-    ];
-    let mut known = known.into_iter();
-    let found = known.find(|(known, _)| text.eq_ignore_ascii_case(known));
-    found.map(|(_, scheme)| scheme)
+    let of_websocket = [("ws", Scheme::Http), ("wss", Scheme::Https)];
+    let mut of_websocket = of_websocket.into_iter();
+    let found = of_websocket.find(|(known, _)| text.eq_ignore_ascii_case(known));
+    let found = found.map(|(_, scheme)| scheme);
+    found.or_else(|| scheme_of(text).ok())
 }
 
 fn scheme_of(text: &str) -> Result<Scheme, TargetError> {

@@ -10,6 +10,7 @@ use http_body::{Body as _, Frame};
 
 use super::outbox::Outbox;
 use crate::message::field_lines;
+use crate::message::number::number;
 use crate::message::trace::TRACEPARENT;
 use crate::upstream::outgoing::OutgoingRequest;
 use crate::upstream::request_body::{RequestBody, RequestBodyError};
@@ -50,7 +51,8 @@ fn frame(fields: &mut HeaderMap, body: &RequestBody) -> Option<BodyEncoder> {
         fields.remove(CONTENT_LENGTH);
         return Some(BodyEncoder::Chunked);
     }
-    let said = fields.get(CONTENT_LENGTH).and_then(number);
+    let said = fields.get(CONTENT_LENGTH);
+    let said = said.and_then(|length| number(length.as_bytes()));
     if let Some(length) = said {
         return Some(BodyEncoder::Length(length));
     }
@@ -66,10 +68,6 @@ fn frame(fields: &mut HeaderMap, body: &RequestBody) -> Option<BodyEncoder> {
             BodyEncoder::Chunked
         }
     })
-}
-
-fn number(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.parse().ok()
 }
 
 fn write_line(parts: &Parts, to: &mut Vec<u8>) {

@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use super::error::Http1Error;
 use super::response_head::{MAX_HEAD, RequestKind};
+use crate::message::elements::elements_of;
+use crate::message::number::number;
 
 /// Bytes that the extensions of all chunks of a body may have; they say nothing that a proxy needs (RFC 9112 7.1.1).
 const MAX_EXTENSIONS: usize = 16 * 1024;
@@ -85,20 +87,20 @@ impl FramingFields {
     }
 
     pub(super) fn connection(&mut self, value: &HeaderValue) {
-        for option in items(value) {
+        for option in elements_of(value) {
             self.says_close |= option.eq_ignore_ascii_case(b"close");
             self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
     }
 
     pub(super) fn transfer_encoding(&mut self, value: &HeaderValue) {
-        let last = items(value).last().unwrap_or_default();
+        let last = elements_of(value).last().unwrap_or_default();
         self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
     }
 
     /// Several lengths are one if they are equal (RFC 9112 6.3, 5.).
     pub(super) fn content_length(&mut self, value: &HeaderValue) {
-        for item in items(value) {
+        for item in elements_of(value) {
             self.length = match (number(item), self.length) {
                 (Some(length), ContentLength::Absent) => ContentLength::Says(length),
                 (Some(length), ContentLength::Says(before)) if length == before => self.length,
@@ -143,18 +145,6 @@ impl FramingFields {
             && *body != BodyDecoder::UntilClose
             && status != StatusCode::SWITCHING_PROTOCOLS
     }
-}
-
-/// The items of a list.
-fn items(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let items = value.as_bytes().split(|byte| *byte == b',');
-    items.map(<[u8]>::trim_ascii)
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;
-    text.parse().ok()
 }
 
 impl BodyDecoder {

@@ -64,6 +64,14 @@ impl Pair {
         self.upstream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
+    /// The answer to a request that the upstream has read, and answers by these bytes.
+    async fn exchange(&mut self, response: &str) -> Http1Answer {
+        self.send(get(), false);
+        self.upstream_reads("\r\n\r\n").await;
+        self.upstream_writes(response).await;
+        self.answer().await.ok().unwrap()
+    }
+
     /// Whether the connection becomes ready for another request, or is closed.
     async fn becomes_ready(&self) -> bool {
         let wire = &self.connection.wire;
@@ -181,11 +189,9 @@ async fn another_protocol_begins_when_the_request_has_been_sent() {
 async fn who_asked_for_no_other_protocol_gets_none() {
     local(async {
         let mut pair = Pair::new();
-        pair.send(get(), false);
-        pair.upstream_reads("\r\n\r\n").await;
-        pair.upstream_writes("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nhello")
+        let answer = pair
+            .exchange("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nhello")
             .await;
-        let answer = pair.answer().await.ok().unwrap();
         assert_eq!(answer.response.status(), 101);
         assert!(answer.switched.is_none() && pair.connection.wire.is_closed());
     })
@@ -232,11 +238,8 @@ async fn what_follows_a_response_or_breaks_it_off_closes_the_connection() {
     ] {
         local(async move {
             let mut pair = Pair::new();
-            pair.send(get(), false);
-            pair.upstream_reads("\r\n\r\n").await;
-            pair.upstream_writes(response).await;
+            let answer = pair.exchange(response).await;
             pair.upstream.shutdown().await.unwrap();
-            let answer = pair.answer().await.ok().unwrap();
             let body = within(answer.response.into_body().unwrap().collect()).await;
             assert_eq!(body.is_ok(), is_whole, "{response}");
             assert!(body.is_err() || body.unwrap().to_bytes() == "text");
@@ -276,11 +279,9 @@ async fn an_answer_is_read_although_the_request_cannot_be_written() {
 async fn a_connection_that_is_dropped_is_closed_and_its_body_with_it() {
     local(async {
         let mut pair = Pair::new();
-        pair.send(get(), false);
-        pair.upstream_reads("\r\n\r\n").await;
-        pair.upstream_writes("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ntext")
+        let answer = pair
+            .exchange("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ntext")
             .await;
-        let answer = pair.answer().await.ok().unwrap();
         let mut body = answer.response.into_body().unwrap();
         let first = within(body.frame()).await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "text");
